@@ -1,0 +1,19 @@
+/** @type {import("jest").Config} */
+module.exports = {
+  testEnvironment: "node",
+  testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
+  transform: {
+    "^.+\\.ts$": [
+      "@swc/jest",
+      {
+        jsc: {
+          target: "es2022",
+          parser: { syntax: "typescript", explicitResourceManagement: true },
+        },
+      },
+    ],
+  },
+  globalSetup: "<rootDir>/__tests__/support/global-setup.ts",
+  maxWorkers: 2,
+  testTimeout: 120_000,
+};

@@ -1,0 +1,57 @@
+// Completes package-lock.json after `npm install` against a registry mirror
+// that lacks some platforms' optional packages. npm leaves those out of the
+// lock, and `npm ci` then refuses the lock everywhere. The entries added here
+// carry no integrity, so only platforms that the mirror lacked miss that check.
+import { readFileSync, writeFileSync } from "node:fs";
+
+const path = new URL("../package-lock.json", import.meta.url);
+const lock = JSON.parse(readFileSync(path, "utf8"));
+const added = [];
+
+for (const [parent, entry] of Object.entries({ ...lock.packages })) {
+  for (const [name, version] of Object.entries(
+    entry.optionalDependencies ?? {},
+  )) {
+    const key = `node_modules/${name}`;
+    if (lock.packages[key] || lock.packages[`${parent}/${key}`]) continue;
+    lock.packages[key] = {
+      version,
+      ...platformOf(name),
+      license: entry.license,
+      optional: true,
+      ...(entry.dev ? { dev: true } : {}),
+    };
+    added.push(name);
+  }
+}
+
+lock.packages = Object.fromEntries(
+  Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)),
+);
+writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
+console.log(`package-lock.json: ${added.length} platform packages added`);
+
+function platformOf(name) {
+  const words = name.split("/").at(-1).split("-");
+  const systems = [
+    "aix",
+    "android",
+    "darwin",
+    "freebsd",
+    "linux",
+    "openharmony",
+    "win32",
+  ];
+  const os = systems.find((system) => words.includes(system));
+  const cpu = words[words.indexOf(os) + 1];
+  const libc = name.includes("musl")
+    ? ["musl"]
+    : name.includes("gnu")
+      ? ["glibc"]
+      : undefined;
+  return {
+    os: [os],
+    cpu: [cpu],
+    ...(os === "linux" && libc ? { libc } : {}),
+  };
+}
