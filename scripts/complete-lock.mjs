@@ -12,10 +12,12 @@ for (const [parent, entry] of Object.entries({ ...lock.packages })) {
   for (const [name, version] of Object.entries(
     entry.optionalDependencies ?? {},
   )) {
-    const key = `node_modules/${name}`;
-    if (lock.packages[key] || lock.packages[`${parent}/${key}`]) continue;
-    lock.packages[key] = {
-      version,
+    const shared = `node_modules/${name}`;
+    const nested = `${parent}/${shared}`;
+    if (lock.packages[nested]) continue;
+    if (majorOf(lock.packages[shared]?.version) === majorOf(version)) continue;
+    lock.packages[lock.packages[shared] ? nested : shared] = {
+      version: version.replace(/^[~^]/, ""),
       ...platformOf(name),
       license: entry.license,
       optional: true,
@@ -31,6 +33,10 @@ lock.packages = Object.fromEntries(
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
 console.log(`package-lock.json: ${added.length} platform packages added`);
 
+function majorOf(version) {
+  return /\d+/.exec(version ?? "")?.[0];
+}
+
 function platformOf(name) {
   const words = name.split("/").at(-1).split("-");
   const systems = [
@@ -41,6 +47,7 @@ function platformOf(name) {
     "linux",
     "openharmony",
     "win32",
+    "windows",
   ];
   const os = systems.find((system) => words.includes(system));
   const cpu = words[words.indexOf(os) + 1];
@@ -50,7 +57,7 @@ function platformOf(name) {
       ? ["glibc"]
       : undefined;
   return {
-    os: [os],
+    os: [os === "windows" ? "win32" : os],
     cpu: [cpu],
     ...(os === "linux" && libc ? { libc } : {}),
   };
