@@ -1,0 +1,59 @@
+/**
+ * Once per test run: bundles the worker, and gives the run a temporary folder
+ * of its own, out of which everything that a crashed or timed-out test left is
+ * ended and removed when the run ends. (Code under test cannot do that itself:
+ * jest never emits "exit" on the `process` that it hands to tests.)
+ */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export default function globalSetup(): void {
+  const folder = mkdtempSync(join(tmpdir(), "bemi-tests-"));
+  // PostgreSQL's user has to get through; see scripts/postgres-binaries.ts.
+  chmodSync(folder, 0o711);
+  process.env.TMPDIR = folder;
+  process.once("exit", () => sweep(folder));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => process.exit(1));
+  bundleWorker();
+}
+
+/**
+ * A failure is shown and leaves no bundle, so that only those tests fail that
+ * run the worker.
+ */
+function bundleWorker(): void {
+  if (!existsSync("worker/main.ts")) return;
+  const build = spawnSync(process.execPath, ["scripts/build.mjs"], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (build.status !== 0) rmSync("dist/worker.js", { force: true });
+}
+
+/** Knows the marks of `Cluster` (its data folder) and of `WorkerProcess`. */
+function sweep(folder: string): void {
+  for (const entry of readdirSync(folder)) {
+    if (entry.endsWith(".pid")) end(join(folder, entry), "SIGKILL");
+    end(join(folder, entry, "data", "postmaster.pid"), "SIGQUIT");
+  }
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
+}
+
+function end(pidFile: string, signal: NodeJS.Signals): void {
+  if (!existsSync(pidFile)) return;
+  const pid = Number.parseInt(readFileSync(pidFile, "utf8"), 10);
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended by itself.
+  }
+}
