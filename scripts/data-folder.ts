@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
-import { appendFile, chown, rm, writeFile } from "node:fs/promises";
+import { appendFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
-import type { Owner, PostgresBinaries } from "./postgres-binaries";
+import { own, type PostgresBinaries } from "./postgres-binaries";
 
 /** Lines of postgresql.conf. */
 export type ServerSettings = Readonly<
@@ -10,7 +10,7 @@ export type ServerSettings = Readonly<
 >;
 
 export interface DataFolderOptions {
-  /** To be created; its parent is there and is given to the server's user. */
+  /** To be created; its parent is there and belongs to the server's user. */
   readonly dataFolder: string;
   readonly user: string;
   readonly password: string;
@@ -33,7 +33,6 @@ export async function createDataFolder(
   const passwordFile = `${dataFolder}.password`;
   await writeFile(passwordFile, password, { mode: 0o600 });
   await own(passwordFile, owner);
-  await own(parent, owner);
   const args = [
     `--pgdata=${dataFolder}`,
     `--username=${user}`,
@@ -72,8 +71,4 @@ export function renderSettings(settings: ServerSettings): string {
       ([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'\n`,
     )
     .join("");
-}
-
-async function own(path: string, { uid, gid }: Owner): Promise<void> {
-  if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
 }

@@ -5,7 +5,7 @@
  * 0700), in which case they are copied next to the data.
  */
 import { execFile, spawn } from "node:child_process";
-import { cp, readFile, symlink } from "node:fs/promises";
+import { chown, cp, readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -27,7 +27,7 @@ export interface PostgresBinaries {
 /**
  * Finds the programs of a major version, runnable by the returned owner.
  *
- * @param folder holds the copy if one is needed; removing it removes the copy
+ * @param folder is given to that owner, and holds the copy if one is needed
  */
 export async function findBinaries(
   major: PostgresMajor,
@@ -36,6 +36,7 @@ export async function findBinaries(
   const installed = installedFolder(major);
   await completeLinks(installed);
   const owner = await dataOwner();
+  await own(folder, owner);
   const original = programs(join(installed, "native"), owner);
   if (owner.uid === undefined || (await runs(original, folder)) === undefined)
     return original;
@@ -54,6 +55,10 @@ export async function findBinaries(
   throw new Error(
     `PostgreSQL ${major} does not run as user ${owner.uid}: ${problem}. Set TMPDIR to a folder that this user can enter, on a file system mounted without noexec.`,
   );
+}
+
+export async function own(path: string, { uid, gid }: Owner): Promise<void> {
+  if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
 }
 
 function programs(native: string, owner: Owner): PostgresBinaries {
