@@ -36,3 +36,8 @@ export class OperatorError extends Error {
     super(message, options);
   }
 }
+
+/** Another worker owns the slot's watermark now; this one must end. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+}

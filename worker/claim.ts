@@ -1,0 +1,34 @@
+/** Taking over a watermark from a predecessor that may be frozen, not dead. */
+import type { Client } from "pg";
+import { errorCode, SQLSTATE } from "./sql-state";
+import { claimWatermark, type TrailSource, type Watermark } from "./watermark";
+
+const LOCK_TIMEOUT_MS = 5_000;
+
+/**
+ * Claims the watermark. To be called only when the source has granted the slot:
+ * then whoever still holds the row is a worker that lost it, and its session is
+ * ended, since a frozen process would never let go (H13).
+ */
+export async function claim(
+  client: Client,
+  source: TrailSource,
+  applicationName: string,
+): Promise<Watermark> {
+  for (;;) {
+    try {
+      await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      return await claimWatermark(client, source);
+    } catch (error) {
+      if (errorCode(error) !== SQLSTATE.lockNotAvailable) throw error;
+      await client.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = $1
+            AND usename = current_user AND pid <> pg_backend_pid()`,
+        [applicationName],
+      );
+    } finally {
+      await client.query("SET lock_timeout = 0").catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Frames of the replication stream between the socket and the decoder. The
+ * driver hands out views of its own receive buffer and moves other bytes over
+ * them later (H17), so each frame is copied here at once; the decoder then
+ * reads whole blocks in its own time, and may wait in the middle of one.
+ */
+
+/** Kinds of frames, as the streaming replication protocol names them. */
+export const FRAME = { data: 0x77, keepalive: 0x6b } as const;
+
+/** Bytes in front of a frame's payload: length of the payload, kind, LSN. */
+export const FRAME_HEADER_BYTES = 4 + 1 + 8;
+
+const BLOCK_BYTES = 256 * 1024;
+
+export interface FrameQueueOptions {
+  /** Waiting bytes at which the socket is paused. */
+  readonly limitBytes: number;
+  readonly pause: () => void;
+  readonly resume: () => void;
+}
+
+/** Back-pressure is the absence of a `take`: past the limit the socket rests. */
+export class FrameQueue {
+  readonly #options: FrameQueueOptions;
+  readonly #full: Buffer[] = [];
+  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #used = 0;
+  #waitingBytes = 0;
+  #paused = false;
+  #wake: (() => void) | undefined;
+  #failure: Error | undefined;
+
+  constructor(options: FrameQueueOptions) {
+    this.#options = options;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Appends a frame: its kind, then 8 bytes of LSN, then the payload. */
+  push(kind: number, lsn: Uint8Array, payload: Uint8Array): void {
+    const size = FRAME_HEADER_BYTES + payload.length;
+    if (this.#used + size > this.#block.length) {
+      if (this.#used > 0) this.#full.push(this.#block.subarray(0, this.#used));
+      this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, size));
+      this.#used = 0;
+    }
+    const block = this.#block;
+    const at = this.#used;
+    block.writeUInt32BE(payload.length, at);
+    block[at + 4] = kind;
+    block.set(lsn, at + 5);
+    block.set(payload, at + FRAME_HEADER_BYTES);
+    this.#used += size;
+    this.#waitingBytes += size;
+    if (!this.#paused && this.#waitingBytes >= this.#options.limitBytes) {
+      this.#paused = true;
+      this.#options.pause();
+    }
+    this.#wake?.();
+  }
+
+  /** Ends the queue: what waits is of no use without what would follow. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake?.();
+  }
+
+  /** The next frames, or undefined without any. Throws what `fail` was given. */
+  take(): Buffer | undefined {
+    if (this.#failure) throw this.#failure;
+    let block = this.#full.shift();
+    if (!block && this.#used > 0) {
+      block = this.#block.subarray(0, this.#used);
+      // The rest of the block serves the next frames: a quiet stream would
+      // otherwise allocate a block for every transaction.
+      this.#block = this.#block.subarray(this.#used);
+      this.#used = 0;
+    }
+    if (!block) return undefined;
+    this.#waitingBytes -= block.length;
+    if (this.#paused && this.#waitingBytes < this.#options.limitBytes / 2) {
+      this.#paused = false;
+      this.#options.resume();
+    }
+    return block;
+  }
+
+  /** Resolves when frames wait, after `timeoutMs`, or when woken. */
+  arrival(timeoutMs: number): Promise<void> {
+    if (this.#waitingBytes > 0 || this.#failure) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      this.#wake = done;
+    });
+  }
+
+  /** Ends an `arrival` that waits, because there is something else to do. */
+  wake(): void {
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,88 @@
+/** `GET /health` and `GET /metrics`, for a load balancer, ECS and Prometheus. */
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { ConfigurationError } from "./errors";
+import type { Status } from "./status";
+
+export interface HttpServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** @throws ConfigurationError when the address cannot be listened on. */
+export async function serveHttp(
+  address: { readonly host: string; readonly port: number },
+  status: Status,
+  metrics: () => Promise<string>,
+): Promise<HttpServer> {
+  const server = createServer((request, response) => {
+    const path = (request.url ?? "/").split("?")[0];
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD" }).end();
+    } else if (path === "/health") {
+      const health = describeHealth(status);
+      response
+        .writeHead(health.healthy ? 200 : 503, {
+          "content-type": "application/json",
+        })
+        .end(`${JSON.stringify(health)}\n`);
+    } else if (path === "/metrics") {
+      metrics().then(
+        (text) =>
+          response
+            .writeHead(200, { "content-type": "text/plain; version=0.0.4" })
+            .end(text),
+        () => response.writeHead(500).end(),
+      );
+    } else {
+      response
+        .writeHead(404, { "content-type": "text/plain" })
+        .end("GET /health or GET /metrics\n");
+    }
+  });
+  await listen(server, address);
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Healthy is: streaming, or not yet given time to (two minutes). */
+export function describeHealth(status: Status): {
+  readonly healthy: boolean;
+  readonly [detail: string]: unknown;
+} {
+  const { state, problem, confirmedLsn, slot, counters, startedAt } = status;
+  const ageMs = Date.now() - startedAt.getTime();
+  return {
+    healthy: state === "streaming" || (state === "starting" && ageMs < 120_000),
+    state,
+    ...(problem ? { problem } : {}),
+    startedAt,
+    confirmedLsn,
+    slot,
+    counters,
+  };
+}
+
+async function listen(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigurationError(
+      [
+        `HTTP_HOST, HTTP_PORT: cannot listen on ${host}:${port} (${code}); set HTTP_PORT to a free port, or 0 for any`,
+      ],
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * JSON lines on stdout. Rows, contexts, keys and passwords never reach a log:
+ * PostgreSQL's errors quote rows in `detail`, `where` and even `message`, so an
+ * error is reported by its code and by names only (H82).
+ */
+import { DatabaseError } from "pg";
+import pino from "pino";
+
+export type Log = pino.Logger;
+
+export function createLog(level: string): Log {
+  return pino({
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  });
+}
+
+/** What may be said of an error. */
+export function describeError(error: unknown): Record<string, unknown> {
+  if (error instanceof DatabaseError) {
+    return {
+      sqlState: error.code,
+      severity: error.severity,
+      routine: error.routine,
+      schema: error.schema,
+      table: error.table,
+      constraint: error.constraint,
+      // Messages of the classes 22 (data), 23 (constraint) quote values.
+      ...(/^(22|23|XX|P0)/.test(error.code ?? "22")
+        ? {}
+        : { message: error.message }),
+    };
+  }
+  if (error instanceof Error) {
+    const { name, message, code } = error as NodeJS.ErrnoException;
+    return {
+      name,
+      message,
+      ...(code ? { code } : {}),
+      ...(error.cause ? { cause: describeError(error.cause) } : {}),
+    };
+  }
+  return { message: "something that is not an Error was thrown" };
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+/**
+ * The worker's command line. The only place that reads the environment, listens
+ * to signals and ends the process.
+ */
+import { Command } from "commander";
+import { runCheck } from "./check-command";
+import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
+import { serveHttp } from "./http";
+import { createLog, describeError } from "./log";
+import { emitEmf, prometheusMetrics } from "./metrics";
+import { readSettings, type Settings } from "./settings";
+import { runSetup } from "./setup-command";
+import { Status } from "./status";
+import { supervise } from "./supervise";
+import { runTrail } from "./trail";
+
+const program = new Command()
+  .name("worker")
+  .description(
+    "Reads the write-ahead log of a PostgreSQL database and stores every row change with the application's context in the table `changes`. Configured by environment variables (docs/configuration.md).",
+  )
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? 0 : EXIT_CODE.configuration);
+  });
+
+program
+  .command("run", { isDefault: true })
+  .description("track changes until SIGTERM or SIGINT (the default)")
+  .action(() => finish(run));
+
+program
+  .command("check")
+  .description("check source and destination; changes nothing")
+  .option("--json", "findings as JSON")
+  .action(({ json }: { json?: boolean }) =>
+    finish((settings) => runCheck(settings, { json: json === true })),
+  );
+
+program
+  .command("setup")
+  .description(
+    "create what the source needs: replica identities, event trigger, publication, slot",
+  )
+  .action(() =>
+    finish((settings, signal) => runSetup(settings, logFor(settings), signal)),
+  );
+
+async function run(settings: Settings, signal: AbortSignal): Promise<number> {
+  const log = logFor(settings);
+  for (const warning of settings.warnings) log.warn(warning);
+  const status = new Status();
+  await using http = await serveHttp(
+    settings.http,
+    status,
+    prometheusMetrics(status, settings.slotName),
+  );
+  log.info({ host: settings.http.host, port: http.port }, "health and metrics");
+  if (settings.metrics === "emf") emitEmf(status, settings.slotName, signal);
+  signal.addEventListener("abort", () => {
+    status.state = "stopping";
+    log.info("stopping");
+  });
+  return supervise(
+    (stop) => runTrail({ settings, status, log }, stop),
+    { status, log },
+    signal,
+  );
+}
+
+function logFor(settings: Settings) {
+  return createLog(settings.logLevel);
+}
+
+/** Settings in, exit code out; a wrong variable is said before anything runs. */
+async function finish(
+  command: (settings: Settings, signal: AbortSignal) => Promise<number>,
+): Promise<void> {
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () => stop.abort());
+  }
+  process.exit(
+    await exitCode(() => command(readSettings(process.env), stop.signal)),
+  );
+}
+
+async function exitCode(command: () => Promise<number>): Promise<number> {
+  try {
+    return await command();
+  } catch (error) {
+    const log = createLog("info");
+    if (error instanceof ConfigurationError) {
+      for (const problem of error.problems)
+        log.fatal({ exitCode: EXIT_CODE.configuration }, problem);
+      return EXIT_CODE.configuration;
+    }
+    if (error instanceof OperatorError) {
+      log.fatal(
+        { exitCode: EXIT_CODE.operator, remedy: error.remedy },
+        error.message,
+      );
+      return EXIT_CODE.operator;
+    }
+    log.fatal(
+      { exitCode: EXIT_CODE.failed, error: describeError(error) },
+      "failed",
+    );
+    return EXIT_CODE.failed;
+  }
+}
+
+// What nobody awaited is a bug, and going on could skip a change (H18).
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => {
+    createLog("info").fatal({ error: describeError(error) }, event);
+    process.exit(EXIT_CODE.failed);
+  });
+}
+
+void program.parseAsync();

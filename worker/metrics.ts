@@ -1,0 +1,169 @@
+/**
+ * The worker's figures, for Prometheus, or as CloudWatch embedded metric lines.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+ */
+import { Gauge, Registry } from "prom-client";
+import type { Status } from "./status";
+
+const EMF_INTERVAL_MS = 60_000;
+const EMF_NAMESPACE = "BemiProvisioningKit";
+
+interface Figure {
+  readonly name: string;
+  readonly emfName: string;
+  readonly unit: "Count" | "Bytes" | "None";
+  readonly help: string;
+  readonly read: (status: Status) => number | undefined;
+}
+
+const FIGURES: readonly Figure[] = [
+  {
+    name: "bemi_worker_streaming",
+    emfName: "Streaming",
+    unit: "None",
+    help: "1 while the worker streams from the source",
+    read: (status) => (status.state === "streaming" ? 1 : 0),
+  },
+  {
+    name: "bemi_worker_changes_total",
+    emfName: "Changes",
+    unit: "Count",
+    help: "Changes rendered since the process began",
+    read: (status) => status.counters.changes,
+  },
+  {
+    name: "bemi_worker_transactions_total",
+    emfName: "Transactions",
+    unit: "Count",
+    help: "Source transactions read since the process began",
+    read: (status) => status.counters.transactions,
+  },
+  {
+    name: "bemi_worker_filtered_changes_total",
+    emfName: "FilteredChanges",
+    unit: "Count",
+    help: "Changes left out by TRACK_TABLES and IGNORE_COLUMNS",
+    read: (status) => status.counters.filtered,
+  },
+  {
+    name: "bemi_worker_replayed_transactions_total",
+    emfName: "ReplayedTransactions",
+    unit: "Count",
+    help: "Transactions that were sent again and were stored already",
+    read: (status) => status.counters.replayed,
+  },
+  {
+    name: "bemi_worker_invalid_contexts_total",
+    emfName: "InvalidContexts",
+    unit: "Count",
+    help: "Context messages that were not a storable JSON object",
+    read: (status) => status.counters.invalidContexts,
+  },
+  {
+    name: "bemi_worker_unbound_messages_total",
+    emfName: "UnboundMessages",
+    unit: "Count",
+    help: "Non-transactional context messages, which belong to no change",
+    read: (status) => status.counters.unboundMessages,
+  },
+  {
+    name: "bemi_worker_key_lookup_failures_total",
+    emfName: "KeyLookupFailures",
+    unit: "Count",
+    help: "Primary keys that could not be looked up in the catalogue",
+    read: (status) => status.keyLookupFailures,
+  },
+  {
+    name: "bemi_worker_waiting_bytes",
+    emfName: "WaitingBytes",
+    unit: "Bytes",
+    help: "Frames received and not read yet",
+    read: (status) => status.waitingBytes(),
+  },
+  {
+    name: "bemi_slot_lag_bytes",
+    emfName: "SlotLag",
+    unit: "Bytes",
+    help: "Log written at the source since the confirmed position",
+    read: (status) => status.slot?.lagBytes,
+  },
+  {
+    name: "bemi_slot_retained_bytes",
+    emfName: "SlotRetained",
+    unit: "Bytes",
+    help: "Log that the source keeps for the slot",
+    read: (status) => status.slot?.retainedBytes,
+  },
+  {
+    name: "bemi_slot_safe_bytes",
+    emfName: "SlotSafe",
+    unit: "Bytes",
+    help: "Log that may still be written before the slot is lost",
+    read: (status) => status.slot?.safeBytes,
+  },
+];
+
+/** Text for `GET /metrics`. */
+export function prometheusMetrics(
+  status: Status,
+  slotName: string,
+): () => Promise<string> {
+  const registry = new Registry();
+  registry.setDefaultLabels({ slot: slotName });
+  for (const { name, help, read } of FIGURES) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        const value = read(status);
+        if (value === undefined) this.reset();
+        else this.set(value);
+      },
+    });
+  }
+  return () => registry.metrics();
+}
+
+/** Writes a line a minute until `signal`. */
+export function emitEmf(
+  status: Status,
+  slotName: string,
+  signal: AbortSignal,
+): void {
+  const timer = setInterval(() => {
+    process.stdout.write(`${emfLine(status, slotName, Date.now())}\n`);
+  }, EMF_INTERVAL_MS);
+  signal.addEventListener("abort", () => clearInterval(timer));
+}
+
+/** One embedded-metric line. */
+export function emfLine(
+  status: Status,
+  slotName: string,
+  nowMs: number,
+): string {
+  const values = FIGURES.flatMap((figure) => {
+    const value = figure.read(status);
+    return value === undefined ? [] : [{ figure, value }];
+  });
+  return JSON.stringify({
+    _aws: {
+      Timestamp: nowMs,
+      CloudWatchMetrics: [
+        {
+          Namespace: EMF_NAMESPACE,
+          Dimensions: [["Slot"]],
+          Metrics: values.map(({ figure }) => ({
+            Name: figure.emfName,
+            Unit: figure.unit,
+          })),
+        },
+      ],
+    },
+    Slot: slotName,
+    ...Object.fromEntries(
+      values.map(({ figure, value }) => [figure.emfName, value]),
+    ),
+  });
+}

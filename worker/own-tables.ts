@@ -1,0 +1,54 @@
+/**
+ * The worker's own tables, when `changes` lives in the source database: each
+ * row written would be a change to record (H61).
+ */
+import type { Client } from "pg";
+import { readIdentity } from "./source-identity";
+import type { TrailSource } from "./watermark";
+
+export type IsOwnTable = (
+  oid: number,
+  schema: string,
+  table: string,
+) => boolean;
+
+/**
+ * Tells the destination's tables by OID when source and destination are one
+ * database; never true otherwise. Partitions made since are told by their name,
+ * which is safe in a database where `changes` is ours.
+ */
+export async function ownTables(
+  destination: Client,
+  source: TrailSource,
+): Promise<IsOwnTable> {
+  if (!(await isSameDatabase(destination, source))) return () => false;
+  const { rows } = await destination.query<{ oid: string }>(`
+    SELECT relid::oid::text AS oid FROM pg_partition_tree('public.changes')
+    UNION ALL
+    SELECT c.oid::text FROM pg_class c
+     WHERE c.relnamespace = 'public'::regnamespace
+       AND c.relname IN ('_bemi_watermarks', '_bemi_gaps', '_bemi_migrations')`);
+  const own = new Set(rows.map(({ oid }) => Number(oid)));
+  return (oid, schema, table) =>
+    own.has(oid) ||
+    (schema === "public" && /^changes_\d{4,}_\d{2}$/.test(table));
+}
+
+async function isSameDatabase(
+  destination: Client,
+  source: TrailSource,
+): Promise<boolean> {
+  const { rows } = await destination.query<{ oid: string; name: string }>(
+    "SELECT oid::text, datname AS name FROM pg_database WHERE datname = current_database()",
+  );
+  const [database] = rows;
+  if (
+    Number(database?.oid) !== source.databaseOid ||
+    database?.name !== source.databaseName
+  ) {
+    return false;
+  }
+  const identity = await readIdentity(destination);
+  // A server that hides its identity: same name and OID will have to do.
+  return !identity || identity.systemIdentifier === source.systemIdentifier;
+}

@@ -1,0 +1,95 @@
+/**
+ * Monthly partitions of `changes`. They are attached rather than created in
+ * place: ATTACH takes a lock that readers and writers pass, CREATE … PARTITION
+ * OF would wait behind every reader and hold up everybody behind it.
+ */
+import type { Client } from "pg";
+
+/** Months since 1970 (UTC) of a moment. */
+export function monthOf(date: Date): number {
+  return date.getUTCFullYear() * 12 + date.getUTCMonth();
+}
+
+/** Name and bounds of a month's partition. */
+export function partitionOf(month: number): {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+} {
+  const [year, monthOfYear] = yearAndMonth(month);
+  return {
+    name: `changes_${year}_${monthOfYear}`,
+    from: firstDay(month),
+    to: firstDay(month + 1),
+  };
+}
+
+/**
+ * Makes the partition of `month` unless it is there. One statement, so that it
+ * is atomic by itself and can also be part of a transaction.
+ */
+export async function ensurePartition(
+  client: Client,
+  month: number,
+): Promise<void> {
+  const { name, from, to } = partitionOf(month);
+  // The lock makes a second worker wait and then find the partition.
+  await client.query(`
+    DO $partition$
+    BEGIN
+      IF to_regclass('public.${name}') IS NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtext('_bemi_migrations'));
+      END IF;
+      IF to_regclass('public.${name}') IS NULL THEN
+        CREATE TABLE public.${name} (LIKE public.changes INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION);
+        ALTER TABLE public.changes ATTACH PARTITION public.${name} FOR VALUES FROM ('${from}') TO ('${to}');
+      END IF;
+    END
+    $partition$`);
+}
+
+/**
+ * Partitions whose newest possible row is older than `retentionDays`, by name.
+ */
+export async function expiredPartitions(
+  client: Client,
+  now: Date,
+  retentionDays: number,
+): Promise<readonly string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    "SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'public.changes'::regclass ORDER BY 1",
+  );
+  const keepFrom = monthOf(new Date(now.getTime() - retentionDays * DAY_MS));
+  return rows
+    .map(({ name }) => name)
+    .filter((name) => {
+      const match = /^changes_(\d{4,})_(\d{2})$/.exec(name);
+      if (!match) return false;
+      return Number(match[1]) * 12 + Number(match[2]) - 1 < keepFrom;
+    });
+}
+
+/** Takes a partition out of `changes` without blocking its readers, then drops it. */
+export async function dropPartition(
+  client: Client,
+  name: string,
+): Promise<void> {
+  await client.query(
+    `ALTER TABLE public.changes DETACH PARTITION public.${name} CONCURRENTLY`,
+  );
+  await client.query(`DROP TABLE public.${name}`);
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+function firstDay(month: number): string {
+  const [year, monthOfYear] = yearAndMonth(month);
+  return `${year}-${monthOfYear}-01 00:00:00+00`;
+}
+
+function yearAndMonth(month: number): [string, string] {
+  return [
+    String(Math.floor(month / 12)).padStart(4, "0"),
+    String((month % 12) + 1).padStart(2, "0"),
+  ];
+}

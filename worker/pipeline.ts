@@ -1,0 +1,154 @@
+/**
+ * The one place that knows the order of the stages: frames are read and
+ * stitched into rows, rows and watermark are written in one transaction, and
+ * only then is the source told. While a batch is being written the next one is
+ * read, up to a limit; beyond it the socket rests.
+ */
+import type { Batch } from "./batch";
+import type { FrameQueue } from "./frame-queue";
+import type { Lsn } from "./lsn";
+import type { Stitcher } from "./stitch";
+
+/** How often an idle pipeline looks whether there is something to note. */
+const IDLE_TICK_MS = 1_000;
+/** A position without rows is noted after this much log … */
+const IDLE_ADVANCE_BYTES = 1024n * 1024n;
+/** … or this long, so that an idle system stays idle and its slot moves on. */
+const IDLE_ADVANCE_MS = 30_000;
+
+export interface PipelineParts {
+  readonly frames: FrameQueue;
+  readonly stitcher: Stitcher;
+  readonly destination: {
+    write(batch: Batch): Promise<void>;
+    recordPosition(position: Lsn): Promise<void>;
+  };
+  /** The furthest that the source may have been told. */
+  readonly position: Lsn;
+  /** Tells the source; called only for what is durable at the destination. */
+  readonly confirm: (position: Lsn) => void;
+  readonly batchMaxBytes: number;
+  readonly batchMaxDelayMs: number;
+}
+
+/** Runs until `signal`, then finishes what can be finished; throws on failure. */
+export async function runPipeline(
+  parts: PipelineParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { frames, stitcher, batchMaxBytes } = parts;
+  const writer = new Writer(parts);
+  const wake = (): void => frames.wake();
+  signal.addEventListener("abort", wake);
+  let finishedSinceMs: number | undefined;
+  try {
+    while (!signal.aborted) {
+      const block = frames.take();
+      if (block) await stitcher.read(block);
+      if (stitcher.hasFinished) finishedSinceMs ??= performance.now();
+      if (stitcher.waitingBytes >= batchMaxBytes) await writer.idle();
+      const delayMs = remainingDelayMs(parts, finishedSinceMs);
+      if (!writer.busy && delayMs <= 0) {
+        const batch = stitcher.take(batchMaxBytes);
+        if (batch) writer.start(batch);
+        else writer.advance(stitcher.position);
+        finishedSinceMs = undefined;
+      }
+      writer.throwFailure();
+      if (!block) {
+        await frames.arrival(writer.busy ? IDLE_TICK_MS : waitMs(delayMs));
+      }
+    }
+    await writer.idle();
+    // What is complete is worth a last transaction; an unfinished one of the
+    // source is not waited for (H14).
+    const last = stitcher.hasFinished
+      ? stitcher.take(batchMaxBytes)
+      : undefined;
+    if (last) writer.start(last);
+    await writer.idle();
+  } finally {
+    signal.removeEventListener("abort", wake);
+  }
+}
+
+/** Time until the waiting rows are due; 0 and less: now. */
+function remainingDelayMs(
+  { stitcher, batchMaxBytes, batchMaxDelayMs }: PipelineParts,
+  finishedSinceMs: number | undefined,
+): number {
+  if (stitcher.waitingBytes >= batchMaxBytes) return 0;
+  if (finishedSinceMs === undefined) return 0;
+  return finishedSinceMs + batchMaxDelayMs - performance.now();
+}
+
+function waitMs(delayMs: number): number {
+  return delayMs > 0 ? Math.ceil(delayMs) : IDLE_TICK_MS;
+}
+
+/** One write at a time, beside the reading. */
+class Writer {
+  readonly #parts: PipelineParts;
+  #running: Promise<void> | undefined;
+  #failure: unknown;
+  /** The last batch had no end: the destination's transaction is open. */
+  #unfinished = false;
+  #position: Lsn;
+  #advancedMs = performance.now();
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+    this.#position = parts.position;
+  }
+
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+
+  start(batch: Batch): void {
+    this.#unfinished = batch.end === undefined;
+    const position = batch.end?.position;
+    this.#run(this.#parts.destination.write(batch), position);
+  }
+
+  /** Notes a position that was reached without rows, if it is worth it. */
+  advance(position: Lsn): void {
+    const { stitcher, destination } = this.#parts;
+    if (this.#unfinished || stitcher.waitingBytes > 0) return;
+    const bytes = position - this.#position;
+    const elapsedMs = performance.now() - this.#advancedMs;
+    const due =
+      bytes > 0n &&
+      (elapsedMs >= IDLE_ADVANCE_MS ||
+        (bytes >= IDLE_ADVANCE_BYTES && elapsedMs >= IDLE_TICK_MS));
+    if (due) this.#run(destination.recordPosition(position), position);
+  }
+
+  /** Waits for the write under way; throws what it failed with. */
+  async idle(): Promise<void> {
+    await this.#running;
+    this.throwFailure();
+  }
+
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #run(write: Promise<void>, position: Lsn | undefined): void {
+    this.#running = write
+      .then(() => {
+        if (position === undefined) return;
+        this.#position = position;
+        this.#advancedMs = performance.now();
+        // Durable at the destination: only now may the source forget it.
+        this.#parts.confirm(position);
+      })
+      .catch((error: unknown) => {
+        this.#failure = error;
+      })
+      .finally(() => {
+        this.#running = undefined;
+        this.#parts.frames.wake();
+      });
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * A table as the stream described it when the rows were written. Only this
+ * description decodes them: today's catalogue may show other columns (H56).
+ */
+import { textField } from "./change-row";
+import type { RelationMessage } from "./pgoutput";
+import { type ValueType, valueType } from "./value-types";
+
+/** What the worker's configuration and the catalogue say about a table. */
+export interface TablePolicy {
+  readonly database: string;
+  /** False: its changes are counted and dropped. */
+  readonly tracked: (schema: string, table: string, oid: number) => boolean;
+  readonly ignored: (schema: string, table: string, column: string) => boolean;
+  /**
+   * Names of the primary key's columns in key order; undefined without one, or
+   * when the catalogue could not be asked.
+   */
+  readonly primaryKey: (oid: number) => Promise<readonly string[] | undefined>;
+}
+
+export interface Column {
+  /** `"name":` as JSON, ready to be copied. */
+  readonly jsonKey: Buffer;
+  readonly type: ValueType;
+  readonly inIdentity: boolean;
+  /** A change of this column alone does not make a row in the trail. */
+  readonly ignored: boolean;
+}
+
+export interface Relation {
+  readonly oid: number;
+  readonly tracked: boolean;
+  /** Old rows come whole (replica identity FULL). */
+  readonly full: boolean;
+  readonly columns: readonly Column[];
+  readonly hasIgnoredColumns: boolean;
+  /** Indexes of the primary key's columns, in key order; empty: none. */
+  readonly key: readonly number[];
+  /** database, schema and table as fields of a row. */
+  readonly fields: Buffer;
+}
+
+/** Joins what the stream, the configuration and the catalogue know. */
+export async function describeRelation(
+  message: RelationMessage,
+  policy: TablePolicy,
+): Promise<Relation> {
+  const { oid, schema, table, columns } = message;
+  const tracked = policy.tracked(schema, table, oid);
+  const ignored = columns.map(
+    (column) => tracked && policy.ignored(schema, table, column.name),
+  );
+  return {
+    oid,
+    tracked,
+    full: message.replicaIdentity === "f",
+    columns: columns.map((column, index) => ({
+      jsonKey: Buffer.from(`${JSON.stringify(column.name)}:`),
+      type: valueType(column.typeOid),
+      inIdentity: column.inIdentity,
+      ignored: ignored[index] === true,
+    })),
+    hasIgnoredColumns: ignored.includes(true),
+    key: tracked
+      ? primaryKeyColumns(message, await policy.primaryKey(oid))
+      : [],
+    fields: Buffer.concat([policy.database, schema, table].map(textField)),
+  };
+}
+
+/**
+ * Where the primary key stands in the row. With replica identity FULL every
+ * column is marked as key (H59), so the catalogue is asked; where it no longer
+ * fits the row (key dropped or renamed since), the default identity's columns
+ * are the key, then a column `id`.
+ */
+export function primaryKeyColumns(
+  message: RelationMessage,
+  catalogueKey: readonly string[] | undefined,
+): readonly number[] {
+  const names = message.columns.map((column) => column.name);
+  const known = catalogueKey?.map((name) => names.indexOf(name)) ?? [];
+  if (known.length > 0 && !known.includes(-1)) return known;
+  if (message.replicaIdentity === "d") {
+    const marked = message.columns.flatMap((column, index) =>
+      column.inIdentity ? [index] : [],
+    );
+    if (marked.length > 0) return marked;
+  }
+  const id = names.indexOf("id");
+  return id >= 0 ? [id] : [];
+}

@@ -1,0 +1,37 @@
+/** `setup`: what the first run does to the source, by itself. */
+import { connect, connectionConfig } from "./connect";
+import { EXIT_CODE } from "./errors";
+import type { Log } from "./log";
+import { Releases } from "./releases";
+import { VALUE_SESSION_OPTIONS } from "./session";
+import type { Settings } from "./settings";
+import { setUpSource } from "./setup";
+import { openTunnel } from "./tunnel";
+
+export async function runSetup(
+  settings: Settings,
+  log: Log,
+  signal: AbortSignal,
+): Promise<number> {
+  await using releases = new Releases();
+  const tunnel = settings.ssh
+    ? releases.use(await openTunnel(settings.ssh, signal))
+    : undefined;
+  const client = await connect(
+    settings.source,
+    await connectionConfig(settings.source, {
+      applicationName: "bemi-worker setup",
+      options: VALUE_SESSION_OPTIONS,
+      ...(tunnel ? { tunnel } : {}),
+    }),
+  );
+  releases.defer(() => client.end());
+  const { created } = await setUpSource(client, settings, log);
+  log.info(
+    { created },
+    created.length > 0
+      ? "the source is set up"
+      : "the source was set up already",
+  );
+  return EXIT_CODE.stopped;
+}

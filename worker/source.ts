@@ -1,0 +1,129 @@
+/**
+ * The source before the first row: which server it is, whether it can be
+ * tracked, what the first run has to make, and whether it goes on where the
+ * destination stopped.
+ */
+import { Client, type ClientConfig } from "pg";
+import { connect, connectFailure } from "./connect";
+import { checkContinuity } from "./continuity";
+import { refuse } from "./finding";
+import type { Log } from "./log";
+import { checkSource } from "./preflight";
+import type { Settings } from "./settings";
+import { setUpSource } from "./setup";
+import { readSourceFacts, type SourceFacts } from "./source-facts";
+import { readTables } from "./tracked-tables";
+import {
+  createWatermark,
+  readWatermark,
+  type TrailSource,
+  type Watermark,
+} from "./watermark";
+
+export interface PreparedSource {
+  readonly source: TrailSource;
+  /** As read now; a running owner of the slot may still move it. */
+  readonly watermark: Watermark;
+}
+
+/**
+ * @throws OperatorError, ConfigurationError with everything that keeps this
+ * source from being tracked.
+ */
+export async function prepareSource(parts: {
+  readonly settings: Settings;
+  readonly config: ClientConfig;
+  /** Connection to the destination, migrated. */
+  readonly writing: Client;
+  readonly log: Log;
+}): Promise<PreparedSource> {
+  const { settings, config, writing, log } = parts;
+  const system = await identifySystem(settings, config);
+  const client = await connect(settings.source, config);
+  try {
+    const facts = await readSourceFacts(client, settings);
+    const source: TrailSource = {
+      databaseName: facts.database.name,
+      databaseOid: facts.database.oid,
+      systemIdentifier: system.systemIdentifier,
+      timeline: system.timeline,
+      slotName: settings.slotName,
+    };
+    const known = await readWatermark(
+      writing,
+      source.databaseName,
+      source.slotName,
+    );
+    if (known) {
+      checkContinuity(known, source, facts.slot);
+      await check(client, facts, settings, log);
+      return { source, watermark: known };
+    }
+    if (settings.setup === "auto") await setUpSource(client, settings, log);
+    return { source, watermark: await begin(client, source, parts) };
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** A trail begins where its slot stands, made now or by somebody before. */
+async function begin(
+  client: Client,
+  source: TrailSource,
+  { settings, writing, log }: Parameters<typeof prepareSource>[0],
+): Promise<Watermark> {
+  const facts = await readSourceFacts(client, settings);
+  await check(client, facts, settings, log);
+  const position = facts.slot?.confirmedFlushLsn;
+  if (!position) throw new Error("the slot has no position");
+  await createWatermark(writing, source, position);
+  log.info({ position, ...source }, "a new trail begins");
+  const watermark = await readWatermark(
+    writing,
+    source.databaseName,
+    source.slotName,
+  );
+  if (!watermark) throw new Error("the watermark row is gone");
+  return watermark;
+}
+
+async function check(
+  client: Client,
+  facts: SourceFacts,
+  settings: Settings,
+  log: Log,
+): Promise<void> {
+  const findings = checkSource(facts, await readTables(client), settings);
+  for (const { severity, code, message, remedy } of findings) {
+    if (severity === "warning") log.warn({ code, remedy }, message);
+  }
+  refuse(findings);
+}
+
+/**
+ * Asks on a replication connection: only a server itself answers, a pooler in
+ * front of it does not (H24), and without the privilege to replicate nothing
+ * below makes sense.
+ */
+async function identifySystem(
+  settings: Settings,
+  config: ClientConfig,
+): Promise<{ systemIdentifier: string; timeline: number }> {
+  const client = new Client({
+    ...config,
+    replication: "database",
+  } as ClientConfig);
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query("IDENTIFY_SYSTEM");
+    return {
+      systemIdentifier: String(rows[0].systemid),
+      timeline: Number(rows[0].timeline),
+    };
+  } catch (error) {
+    throw connectFailure(error, settings.source);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

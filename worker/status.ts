@@ -1,0 +1,72 @@
+/** What the worker knows about itself; read by health, metrics and the log. */
+import type { StitchCounters } from "./stitch";
+
+/**
+ * - `starting`: connecting and checking
+ * - `streaming`: connected; caught up or catching up
+ * - `waiting`: something failed, the next attempt is scheduled
+ * - `stopping`: asked to end
+ */
+export type WorkerState = "starting" | "streaming" | "waiting" | "stopping";
+
+export class Status {
+  state: WorkerState = "starting";
+  readonly startedAt = new Date();
+  /** Why it waits; a sentence without data. */
+  problem: string | undefined;
+  hasStreamed = false;
+  attempts = 0;
+  /** Of finished sessions; the running one's are in `session`. */
+  readonly totals: StitchCounters = {
+    transactions: 0,
+    changes: 0,
+    filtered: 0,
+    replayed: 0,
+    invalidContexts: 0,
+    unboundMessages: 0,
+  };
+  session: StitchCounters | undefined;
+  /** Position at the source that is durable at the destination. */
+  confirmedLsn: string | undefined;
+  /** Frames that wait to be read. */
+  readonly waitingBytes: () => number = () => this.#waitingBytes();
+  #waitingBytes: () => number = () => 0;
+  slot: SlotStatus | undefined;
+  keyLookupFailures = 0;
+
+  /** Everything since the process began. */
+  get counters(): StitchCounters {
+    const sum = { ...this.totals };
+    for (const [name, value] of Object.entries(this.session ?? {})) {
+      sum[name as keyof StitchCounters] += value;
+    }
+    return sum;
+  }
+
+  beginSession(counters: StitchCounters, waitingBytes: () => number): void {
+    this.session = counters;
+    this.#waitingBytes = waitingBytes;
+    this.state = "streaming";
+    this.hasStreamed = true;
+    this.problem = undefined;
+    this.attempts = 0;
+  }
+
+  endSession(): void {
+    Object.assign(this.totals, this.counters);
+    this.session = undefined;
+    this.#waitingBytes = () => 0;
+  }
+}
+
+/** The slot as the server sees it. */
+export interface SlotStatus {
+  /** Log written since what is durable at the destination. */
+  readonly lagBytes: number;
+  /** Log that the server keeps because of the slot. */
+  readonly retainedBytes: number;
+  /** Log until the slot is lost; undefined: the server sets no limit. */
+  readonly safeBytes: number | undefined;
+  readonly walStatus: string;
+  readonly at: Date;
+}

@@ -1,0 +1,124 @@
+/**
+ * Keeps the trail going: which failures are waited out and for how long, which
+ * end the process and with what code (docs/operations.md, "Exit codes").
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  ConfigurationError,
+  EXIT_CODE,
+  FencedError,
+  OperatorError,
+} from "./errors";
+import { describeError, type Log } from "./log";
+import { UnreadableMessageError } from "./pgoutput";
+import { errorCode } from "./sql-state";
+import type { Status } from "./status";
+
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 30_000;
+/** Failed log-ins lock accounts, so they are repeated slowly (H27). */
+const FIRST_LOGIN_DELAY_MS = 10_000;
+const MAX_LOGIN_DELAY_MS = 15 * 60_000;
+/** A worker that has never streamed gives up: whoever started it should see. */
+const ATTEMPTS_BEFORE_FIRST_STREAM = 5;
+/** What cannot be read is not going to be readable the fourth time (H18). */
+const ATTEMPTS_AT_UNREADABLE = 3;
+
+export interface Decision {
+  /** Undefined: try again. */
+  readonly exitCode?: number;
+  readonly delayMs: number;
+}
+
+/** Runs sessions until `signal` (0) or until one ends in a way that stays. */
+export async function supervise(
+  session: (signal: AbortSignal) => Promise<void>,
+  parts: { readonly status: Status; readonly log: Log },
+  signal: AbortSignal,
+): Promise<number> {
+  const { status, log } = parts;
+  for (;;) {
+    try {
+      status.state = "starting";
+      await session(signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        const { exitCode, delayMs } = decide(error, status, Math.random());
+        status.problem = problemOf(error);
+        status.attempts++;
+        report(error, { exitCode, delayMs }, log);
+        if (exitCode !== undefined) return exitCode;
+        status.state = "waiting";
+        await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    if (signal.aborted) return EXIT_CODE.stopped;
+  }
+}
+
+/** What happens after a failure. `random` is in [0, 1), for jitter. */
+export function decide(
+  error: unknown,
+  status: Pick<Status, "attempts" | "hasStreamed">,
+  random: number,
+): Decision {
+  const { attempts, hasStreamed } = status;
+  const again = (firstMs: number, maxMs: number): Decision => ({
+    delayMs: Math.round(
+      Math.min(maxMs, firstMs * 2 ** attempts) * (0.75 + random / 2),
+    ),
+  });
+  const end = (exitCode: number): Decision => ({ exitCode, delayMs: 0 });
+
+  if (error instanceof OperatorError) return end(EXIT_CODE.operator);
+  if (error instanceof FencedError) return end(EXIT_CODE.failed);
+  if (error instanceof ConfigurationError) {
+    // A password that was right before is being changed somewhere.
+    return hasStreamed
+      ? again(FIRST_LOGIN_DELAY_MS, MAX_LOGIN_DELAY_MS)
+      : end(EXIT_CODE.configuration);
+  }
+  if (
+    error instanceof UnreadableMessageError &&
+    attempts + 1 >= ATTEMPTS_AT_UNREADABLE
+  ) {
+    return end(EXIT_CODE.failed);
+  }
+  if (isSlotBusy(error)) return again(1_000, 10_000);
+  if (!hasStreamed && attempts + 1 >= ATTEMPTS_BEFORE_FIRST_STREAM) {
+    return end(EXIT_CODE.failed);
+  }
+  return again(FIRST_DELAY_MS, MAX_DELAY_MS);
+}
+
+/** Another worker, or the server has not noticed the end of the last (H39). */
+function isSlotBusy(error: unknown): boolean {
+  return errorCode(error) === "55006";
+}
+
+function problemOf(error: unknown): string {
+  if (isSlotBusy(error)) {
+    return "the slot is in use: another worker runs, or the server has not noticed yet that the last one ended";
+  }
+  const { message, sqlState } = describeError(error);
+  return String(message ?? `SQLSTATE ${sqlState}`);
+}
+
+function report(
+  error: unknown,
+  decision: { exitCode: number | undefined; delayMs: number },
+  log: Log,
+): void {
+  const { exitCode, delayMs } = decision;
+  if (error instanceof OperatorError) {
+    log.fatal({ exitCode, remedy: error.remedy }, error.message);
+    return;
+  }
+  const fields = {
+    error: describeError(error),
+    ...(exitCode === undefined ? { retryInMs: delayMs } : { exitCode }),
+  };
+  const level =
+    exitCode !== undefined ? "fatal" : delayMs < 1_000 ? "info" : "warn";
+  log[level](fields, problemOf(error));
+}

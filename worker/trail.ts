@@ -1,0 +1,143 @@
+/**
+ * One session of the trail: connect, check, stream, until something ends it.
+ * Everything opened here is closed in reverse order, whatever happens.
+ */
+import { Catalog } from "./catalog";
+import { sourceIdentity } from "./change-row";
+import { claim } from "./claim";
+import { connect, connectionConfig } from "./connect";
+import { Destination } from "./destination";
+import { migrate } from "./destination-schema";
+import type { Log } from "./log";
+import { formatLsn } from "./lsn";
+import { ownTables } from "./own-tables";
+import { ensurePartition, monthOf } from "./partitions";
+import { runPipeline } from "./pipeline";
+import { Releases } from "./releases";
+import { openReplication } from "./replication";
+import { VALUE_SESSION_OPTIONS, verifySession } from "./session";
+import type { Settings } from "./settings";
+import { monitorSlot } from "./slot-monitor";
+import { prepareSource } from "./source";
+import type { Status } from "./status";
+import { Stitcher } from "./stitch";
+import { tablePolicy } from "./table-policy";
+import { openTunnel } from "./tunnel";
+
+/** Batches that may wait as frames while one is being written. */
+const QUEUED_BATCHES = 2;
+
+export async function runTrail(
+  parts: {
+    readonly settings: Settings;
+    readonly status: Status;
+    readonly log: Log;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const { settings, status, log } = parts;
+  const { slotName, publicationName } = settings;
+  const applicationName = `bemi-worker ${slotName}`;
+  await using releases = new Releases();
+  const over = new AbortController();
+  releases.defer(() => over.abort());
+
+  const tunnel = settings.ssh
+    ? releases.use(await openTunnel(settings.ssh, signal))
+    : undefined;
+  const sourceConfig = () =>
+    connectionConfig(settings.source, {
+      applicationName,
+      options: VALUE_SESSION_OPTIONS,
+      ...(tunnel ? { tunnel } : {}),
+    });
+
+  // The destination first: a slot holds back the source's log from the moment
+  // it is made, and is of no use before its rows have a place.
+  const writing = await connect(
+    settings.destination,
+    await connectionConfig(settings.destination, {
+      applicationName,
+      options: DESTINATION_OPTIONS,
+      ...(tunnel && settings.destinationIsSource ? { tunnel } : {}),
+    }),
+  );
+  releases.defer(() => writing.end());
+  await migrate(writing, settings);
+  const month = monthOf(new Date());
+  for (const ahead of [month, month + 1]) await ensurePartition(writing, ahead);
+
+  const { source, watermark: known } = await prepareSource({
+    settings,
+    config: await sourceConfig(),
+    writing,
+    log,
+  });
+  const catalog = releases.use(
+    new Catalog(async () => connect(settings.source, await sourceConfig())),
+  );
+
+  const stream = releases.use(
+    await openReplication({
+      config: await sourceConfig(),
+      slotName,
+      publicationName,
+      start: known.commitLsn,
+      limitBytes: settings.batchMaxBytes * QUEUED_BATCHES,
+      prepare: verifySession,
+    }),
+  );
+  // The server has granted the slot to this worker alone; only now may it
+  // fence off a predecessor (H13).
+  const watermark = await claim(writing, source, applicationName);
+  const stitcher = new Stitcher({
+    policy: tablePolicy({
+      settings,
+      source,
+      catalog,
+      status,
+      log,
+      own: await ownTables(writing, source),
+    }),
+    identity: sourceIdentity(
+      source.systemIdentifier,
+      source.databaseOid,
+      slotName,
+    ),
+    watermark: watermark.commitLsn,
+    maxValueBytes: settings.maxValueBytes,
+    nowMs: Date.now,
+  });
+
+  releases.defer(() => status.endSession());
+  status.beginSession(stitcher.counters, () => stream.frames.waitingBytes);
+  monitorSlot({ catalog, slotName, status, log }, over.signal);
+  log.info(
+    {
+      slot: slotName,
+      publication: publicationName,
+      commitLsn: formatLsn(watermark.commitLsn),
+      position: formatLsn(watermark.position),
+    },
+    "streaming",
+  );
+  await runPipeline(
+    {
+      frames: stream.frames,
+      stitcher,
+      destination: new Destination(writing, watermark),
+      position: watermark.position,
+      confirm(position) {
+        stream.confirm(position);
+        status.confirmedLsn = formatLsn(position);
+      },
+      batchMaxBytes: settings.batchMaxBytes,
+      batchMaxDelayMs: settings.batchMaxDelayMs,
+    },
+    signal,
+  );
+}
+
+/** A frozen worker's transaction must not hold the watermark for ever. */
+const DESTINATION_OPTIONS =
+  "-c TimeZone=UTC -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=60000";
