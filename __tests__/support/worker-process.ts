@@ -1,26 +1,14 @@
-/** The bundled worker as a process of its own, for tests that start, watch, signal and kill it. */
-import { type ChildProcess, spawn } from "node:child_process";
+/** The bundled worker as a process, for tests that start, watch, signal and kill it. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../scripts/cluster";
+import { LoggedProcess } from "../../scripts/logged-process";
 
 const bundle = join(__dirname, "..", "..", "dist", "worker.js");
 const defaultTimeoutMs = 30_000;
 const pollIntervalMs = 20;
-
-export interface LogLine {
-  readonly level: string | number;
-  readonly msg: string;
-  readonly [field: string]: unknown;
-}
-
-export interface WorkerExit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
 
 export interface WorkerProcessOptions {
   readonly nodeOptions?: readonly string[];
@@ -28,30 +16,7 @@ export interface WorkerProcessOptions {
   readonly args?: readonly string[];
 }
 
-export class WorkerProcess implements AsyncDisposable {
-  /** The JSON lines of stdout so far. */
-  readonly lines: LogLine[] = [];
-  /** Everything written to stdout, also what is no JSON. */
-  stdout = "";
-  stderr = "";
-  /** Settles when the process is gone and its output is read to the end. */
-  readonly exited: Promise<WorkerExit>;
-  #ended = false;
-
-  private constructor(private readonly child: ChildProcess) {
-    // The mark by which global-setup.ts ends what a test left running.
-    const mark = join(tmpdir(), `${child.pid}.pid`);
-    writeFileSync(mark, String(child.pid));
-    this.#read();
-    this.exited = new Promise((resolve) => {
-      child.once("close", (code, signal) => {
-        this.#ended = true;
-        rmSync(mark, { force: true });
-        resolve({ code, signal });
-      });
-    });
-  }
-
+export class WorkerProcess extends LoggedProcess {
   /** With nothing of this process's environment but PATH. */
   static start(
     env: Readonly<Record<string, string>>,
@@ -59,89 +24,23 @@ export class WorkerProcess implements AsyncDisposable {
   ): WorkerProcess {
     if (!existsSync(bundle))
       throw new Error(`${bundle} is missing; "npm run build" says why.`);
-    const child = spawn(
+    const worker = new WorkerProcess(
       process.execPath,
       [...nodeOptions, "--enable-source-maps", bundle, ...args],
-      {
-        env: { PATH: process.env.PATH, ...env },
-        stdio: ["ignore", "pipe", "pipe"],
-      },
+      { env: { PATH: process.env.PATH, ...env } },
     );
-    return new WorkerProcess(child);
-  }
-
-  get pid(): number {
-    if (this.child.pid === undefined)
-      throw new Error("The worker's process did not start.");
-    return this.child.pid;
-  }
-
-  /**
-   * The first log line, already there or to come, whose message contains the
-   * text or for which the function says so.
-   */
-  async log(
-    match: string | ((line: LogLine, index: number) => boolean),
-    timeoutMs = defaultTimeoutMs,
-  ): Promise<LogLine> {
-    const matches =
-      typeof match === "string"
-        ? (line: LogLine) => line.msg.includes(match)
-        : match;
-    const deadline = Date.now() + timeoutMs;
-    for (;;) {
-      const ended = this.#ended;
-      const line = this.lines.find(matches);
-      if (line) return line;
-      if (ended || Date.now() > deadline)
-        throw new Error(
-          `The worker ${ended ? "ended" : "went on"} without the log line ${match}. It wrote:\n${this.#lastWords()}`,
-        );
-      await sleep(pollIntervalMs);
-    }
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.child.kill(name);
-  }
-
-  async kill(): Promise<void> {
-    this.signal("SIGKILL");
-    await this.exited;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
-  }
-
-  #read(): void {
-    const { stdout, stderr } = this.child;
-    if (!stdout || !stderr) throw new Error("The worker has no output.");
-    createInterface({ input: stdout }).on("line", (text) => {
-      this.stdout += `${text}\n`;
-      const line = parseLine(text);
-      if (line) this.lines.push(line);
-    });
-    stderr.setEncoding("utf8").on("data", (text) => {
-      this.stderr += text;
-    });
-  }
-
-  #lastWords(): string {
-    return `${this.stdout.slice(-3000)}${this.stderr.slice(-3000)}`;
+    // By this mark global-setup.ts ends what a test left running.
+    const mark = join(tmpdir(), `${worker.pid}.pid`);
+    writeFileSync(mark, String(worker.pid));
+    worker.exited.then(
+      () => rmSync(mark, { force: true }),
+      () => {},
+    );
+    return worker;
   }
 }
 
-function parseLine(text: string): LogLine | undefined {
-  try {
-    const line = JSON.parse(text);
-    return typeof line?.msg === "string" ? line : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Variables for a worker between two databases; one database without `destination`. */
+/** Variables for a worker between two databases; with no `destination`, one. */
 export function workerEnvironment(
   source: Cluster,
   sourceDatabase: string,
@@ -169,7 +68,7 @@ function connection(prefix: string, cluster: Cluster, database: string) {
 
 /**
  * Waits until the probe gives something. An error of the probe counts as "not
- * yet" (the table it reads may not be there), and is shown if time runs out.
+ * yet" (the table it reads may not be there), and is shown when time runs out.
  */
 export async function eventually<T>(
   what: string,
@@ -178,18 +77,19 @@ export async function eventually<T>(
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
-    let problem: unknown;
+    let cause: unknown;
     try {
       const found = await probe();
       if (found !== undefined && found !== false) return found;
     } catch (error) {
-      problem = error;
+      cause = error;
     }
-    if (Date.now() > deadline)
-      throw new Error(
-        `Not within ${timeoutMs} ms: ${what}${problem ? ` (${problem})` : ""}`,
-        { cause: problem },
-      );
+    if (Date.now() > deadline) {
+      const problem = cause ? ` (${cause})` : "";
+      throw new Error(`Not within ${timeoutMs} ms: ${what}${problem}`, {
+        cause,
+      });
+    }
     await sleep(pollIntervalMs);
   }
 }

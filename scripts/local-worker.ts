@@ -1,0 +1,91 @@
+/** The worker from source, as a process of its own on its own variables. */
+import { once } from "node:events";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LoggedProcess, type LogLine } from "./logged-process";
+
+const stopTimeoutMs = 15_000;
+/** What a person should see of the log. */
+const seriousLevels: ReadonlySet<unknown> = new Set(["warn", "error", "fatal"]);
+
+/** The worker ended without being asked to. */
+export class WorkerFailure extends Error {
+  override readonly name = "WorkerFailure";
+  constructor(
+    readonly code: number | null,
+    reason: string,
+  ) {
+    super(`The worker ended (exit code ${code}):\n${reason}`);
+  }
+}
+
+export interface StreamingOptions {
+  readonly interrupted: AbortSignal;
+  /** @default - as long as the worker itself keeps trying */
+  readonly timeoutMs?: number;
+}
+
+export class LocalWorker implements AsyncDisposable {
+  /** Rejects with a `WorkerFailure`; never resolves. */
+  readonly failed: Promise<never>;
+  readonly #process: LoggedProcess;
+  #isStopping = false;
+
+  private constructor(worker: LoggedProcess) {
+    this.#process = worker;
+    this.failed = worker.exited.then(({ code }) => {
+      if (this.#isStopping) return new Promise<never>(() => {});
+      throw new WorkerFailure(code, reason(worker));
+    });
+    // It may end when nobody waits for it; what is awaited next fails as well.
+    this.failed.catch(() => {});
+  }
+
+  static spawn(env: NodeJS.ProcessEnv): LocalWorker {
+    return new LocalWorker(
+      new LoggedProcess(
+        process.execPath,
+        ["--import", "tsx", "worker/main.ts"],
+        { env, cwd: dirname(__dirname), onLine: showSerious },
+      ),
+    );
+  }
+
+  /** Resolves when the worker receives changes. */
+  async streaming(options: StreamingOptions): Promise<void> {
+    const { interrupted, timeoutMs = Number.POSITIVE_INFINITY } = options;
+    interrupted.throwIfAborted();
+    await Promise.race([
+      this.#process.log(({ msg }) => msg === "streaming", timeoutMs),
+      this.failed,
+      once(interrupted, "abort"),
+    ]);
+    interrupted.throwIfAborted();
+  }
+
+  /** As Ctrl-C does: the worker finishes what it has begun to write. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopping = true;
+    this.#process.signal("SIGINT");
+    const patience = new AbortController();
+    const tooLong = sleep(stopTimeoutMs, "too long", patience);
+    const ended = await Promise.race([this.#process.exited, tooLong]);
+    patience.abort();
+    if (ended === "too long") await this.#process.kill();
+  }
+}
+
+function showSerious(line: LogLine): void {
+  if (seriousLevels.has(line.level)) console.error(`worker: ${tell(line)}`);
+}
+
+/** The last serious line; what cannot even log writes to stderr. */
+function reason(worker: LoggedProcess): string {
+  const line = worker.lines.findLast(({ level }) => seriousLevels.has(level));
+  return line ? tell(line) : worker.lastWords().trim();
+}
+
+function tell({ msg, level: _level, time: _time, ...fields }: LogLine): string {
+  const hasFields = Object.keys(fields).length > 0;
+  return hasFields ? `${msg} ${JSON.stringify(fields)}` : msg;
+}
