@@ -8,20 +8,20 @@
  * before, the first one after it (H64).
  */
 import type { Batch, LateContext } from "./batch";
-import { ByteWriter } from "./byte-writer";
 import {
   beginJsonField,
   EMPTY_JSON_FIELD,
   formatChangeId,
   jsonField,
   type Operation,
-  replaceContext,
   transactionFields,
   writeRowStart,
 } from "./change-row";
 import { CONTEXT_PREFIX, readContext } from "./context";
 import { FRAME, FRAME_HEADER_BYTES } from "./frame-queue";
 import type { Lsn } from "./lsn";
+import { Outbox } from "./outbox";
+import { monthOf } from "./partitions";
 import { MessageReader, TAG, Tuple, UnreadableMessageError } from "./pgoutput";
 import { describeRelation, type Relation, type TablePolicy } from "./relation";
 import {
@@ -33,7 +33,6 @@ import {
 
 /** PostgreSQL counts microseconds from 2000-01-01 UTC. */
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
-const MIN_CAPACITY_BYTES = 64 * 1024;
 
 export interface StitchOptions {
   readonly policy: TablePolicy;
@@ -58,11 +57,9 @@ export interface StitchCounters {
 interface OpenTransaction {
   readonly commitLsn: Lsn;
   readonly fields: Buffer;
-  readonly month: number;
   /** In the destination already: read, but not stored again. */
   readonly replayed: boolean;
   ordinal: number;
-  rows: number;
   /** The context's bytes as sent, to recognise the next message as equal. */
   contextContent: Buffer | undefined;
   contextField: Buffer | undefined;
@@ -85,15 +82,8 @@ export class Stitcher {
   readonly #before = new Tuple();
   readonly #after = new Tuple();
   readonly #relations = new Map<number, Relation>();
-  readonly #out = new ByteWriter(MIN_CAPACITY_BYTES);
-  /** Bytes and rows of `#out` that belong to finished transactions. */
-  #finishedBytes = 0;
-  #finishedRows = 0;
-  #months = new Set<number>();
-  #commitLsn: Lsn | undefined;
-  #lateContext: LateContext | undefined;
+  readonly #outbox = new Outbox();
   #transaction: OpenTransaction | undefined;
-  #handedOn = false;
   #position: Lsn;
 
   constructor(options: StitchOptions) {
@@ -108,12 +98,12 @@ export class Stitcher {
 
   /** Rendered bytes that wait to be taken. */
   get waitingBytes(): number {
-    return this.#out.length;
+    return this.#outbox.bytes;
   }
 
   /** Whether finished transactions with rows wait to be taken. */
   get hasFinished(): boolean {
-    return this.#commitLsn !== undefined;
+    return this.#outbox.hasFinished;
   }
 
   /** Reads the frames of one block. */
@@ -140,49 +130,15 @@ export class Stitcher {
    * over `maxBytes`, what there is of it so far. Undefined: nothing to write.
    */
   take(maxBytes: number): Batch | undefined {
-    if (this.#commitLsn !== undefined) return this.#takeFinished();
-    if (this.#out.length >= maxBytes) return this.#takeOpen();
-    return undefined;
-  }
-
-  #takeFinished(): Batch {
-    const batch: Batch = {
-      rows: this.#out.buffer.subarray(0, this.#finishedBytes),
-      rowCount: this.#finishedRows,
-      months: this.#months,
-      end: {
-        commitLsn: this.#commitLsn as Lsn,
-        position: this.#transaction ? (this.#commitLsn as Lsn) : this.#position,
-      },
-      ...(this.#lateContext ? { lateContext: this.#lateContext } : {}),
-    };
-    this.#discard(this.#finishedBytes);
-    this.#commitLsn = undefined;
-    this.#lateContext = undefined;
-    this.#finishedBytes = 0;
-    this.#finishedRows = 0;
-    this.#months = new Set();
-    return batch;
-  }
-
-  #takeOpen(): Batch {
-    const transaction = this.#transaction as OpenTransaction;
-    const batch: Batch = {
-      rows: this.#out.buffer.subarray(0, this.#out.length),
-      rowCount: transaction.rows,
-      months: new Set([transaction.month]),
-    };
+    if (this.#outbox.hasFinished) {
+      return this.#outbox.takeFinished(this.#position);
+    }
+    if (this.#outbox.bytes < maxBytes) return undefined;
+    const transaction = this.#open("a batch");
     if (!transaction.contextField) {
       transaction.handedOnWithoutContext = transaction.ordinal;
     }
-    transaction.rows = 0;
-    this.#handedOn = true;
-    this.#discard(this.#out.length);
-    return batch;
-  }
-
-  #discard(bytes: number): void {
-    this.#out.discard(bytes, Math.max(MIN_CAPACITY_BYTES, bytes));
+    return this.#outbox.takeOpen();
   }
 
   async #relation(): Promise<void> {
@@ -245,14 +201,12 @@ export class Stitcher {
     const committedAt = new Date(
       Number(committedAtMicros / 1000n) + POSTGRES_EPOCH_MS,
     );
-    this.#handedOn = false;
+    this.#outbox.begin(monthOf(committedAt));
     this.#transaction = {
       commitLsn,
       fields: transactionFields(committedAtMicros, nowMicros, transactionId),
-      month: committedAt.getUTCFullYear() * 12 + committedAt.getUTCMonth(),
       replayed: commitLsn <= this.#options.watermark,
       ordinal: 0,
-      rows: 0,
       contextContent: undefined,
       contextField: undefined,
       handedOnWithoutContext: 0,
@@ -270,14 +224,7 @@ export class Stitcher {
     this.#position = commitLsn;
     this.counters.transactions++;
     if (transaction.replayed) this.counters.replayed++;
-    if (transaction.rows === 0 && !this.#handedOn) return;
-    this.#commitLsn = commitLsn;
-    this.#finishedBytes = this.#out.length;
-    this.#finishedRows += transaction.rows;
-    this.#months.add(transaction.month);
-    // At most one: only a transaction that was handed on in parts has one, and
-    // the rest of it is the first in the next batch.
-    this.#lateContext ??= transaction.lateContext;
+    this.#outbox.commit(commitLsn, transaction.lateContext);
   }
 
   #context(): void {
@@ -303,22 +250,18 @@ export class Stitcher {
     transaction: OpenTransaction,
     context: Buffer,
   ): void {
-    const from = this.#finishedBytes;
-    if (transaction.rows > 0) {
-      const rows = this.#out.buffer.subarray(from, this.#out.length);
-      const replaced = replaceContext(rows, transaction.contextField as Buffer);
-      this.#out.length = from;
-      this.#out.bytes(replaced);
-    }
-    if (transaction.handedOnWithoutContext > 0) {
-      const { commitLsn, handedOnWithoutContext } = transaction;
-      const { identity } = this.#options;
-      transaction.lateContext = {
-        firstId: formatChangeId(commitLsn, 0, 0),
-        lastId: formatChangeId(commitLsn, handedOnWithoutContext, identity),
-        context,
-      };
-    }
+    this.#outbox.replaceOpenContext(transaction.contextField as Buffer);
+    const { commitLsn, handedOnWithoutContext } = transaction;
+    if (handedOnWithoutContext === 0) return;
+    transaction.lateContext = {
+      firstId: formatChangeId(commitLsn, 0, 0),
+      lastId: formatChangeId(
+        commitLsn,
+        handedOnWithoutContext,
+        this.#options.identity,
+      ),
+      context,
+    };
   }
 
   #change(
@@ -342,7 +285,7 @@ export class Stitcher {
       this.counters.filtered++;
       return;
     }
-    const out = this.#out;
+    const { out } = this.#outbox;
     writeRowStart(out, {
       commitLsn: transaction.commitLsn,
       transactionFields: transaction.fields,
@@ -362,7 +305,7 @@ export class Stitcher {
     writeAfter(out, row);
     out.endField(afterField);
     out.bytes(transaction.contextField ?? EMPTY_JSON_FIELD);
-    transaction.rows++;
+    this.#outbox.addRow();
     this.counters.changes++;
   }
 
