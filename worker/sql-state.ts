@@ -1,0 +1,18 @@
+/** The code of a failure, which is the same in every version and language. */
+
+/** A server's SQLSTATE or Node's errno; undefined when there is none. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null || !("code" in error)) {
+    return undefined;
+  }
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+/** The SQLSTATEs that this folder decides by. */
+export const SQLSTATE = {
+  insufficientPrivilege: "42501",
+  lockNotAvailable: "55P03",
+  deadlockDetected: "40P01",
+  featureNotSupported: "0A000",
+  undefinedFunction: "42883",
+} as const;
