@@ -15,7 +15,7 @@ export class WorkerFailure extends Error {
     readonly code: number | null,
     reason: string,
   ) {
-    super(`The worker ended (exit code ${code}):\n${reason}`);
+    super(`The worker ended (exit code ${code}). ${reason}`);
   }
 }
 
@@ -75,17 +75,15 @@ export class LocalWorker implements AsyncDisposable {
   }
 }
 
-function showSerious(line: LogLine): void {
-  if (seriousLevels.has(line.level)) console.error(`worker: ${tell(line)}`);
+/** Its messages are sentences with a remedy; the other fields are for machines. */
+function showSerious({ level, msg, remedy }: LogLine): void {
+  if (!seriousLevels.has(level)) return;
+  console.error(`worker: ${msg}${remedy ? `\n${remedy}` : ""}`);
 }
 
-/** The last serious line; what cannot even log writes to stderr. */
-function reason(worker: LoggedProcess): string {
-  const line = worker.lines.findLast(({ level }) => seriousLevels.has(level));
-  return line ? tell(line) : worker.lastWords().trim();
-}
-
-function tell({ msg, level: _level, time: _time, ...fields }: LogLine): string {
-  const hasFields = Object.keys(fields).length > 0;
-  return hasFields ? `${msg} ${JSON.stringify(fields)}` : msg;
+/** What it logged is on the screen already; what cannot log writes to stderr. */
+function reason({ lines, stderr }: LoggedProcess): string {
+  const hasSaidWhy = lines.some(({ level }) => seriousLevels.has(level));
+  if (hasSaidWhy) return "The reason is above.";
+  return stderr.trim() || "It gave no reason; LOG_LEVEL=debug may show more.";
 }
