@@ -1,0 +1,77 @@
+import { rootCertificates } from "node:tls";
+import { Client } from "pg";
+import { type SslMode, tlsOptions } from "../../worker/tls";
+import {
+  expiredCertificate,
+  otherAuthority,
+  serverCertificate,
+  serverKey,
+  serverName,
+  testAuthority,
+} from "../support/certificates";
+import { startFakePostgres } from "../support/fake-postgres";
+
+const good = { key: serverKey, cert: serverCertificate };
+const expired = { key: serverKey, cert: expiredCertificate };
+
+/** Each mode against each server: whether libpq would connect. */
+test.each<
+  [
+    mode: SslMode,
+    what: string,
+    accepted: boolean,
+    options?: {
+      readonly server?: typeof good | null;
+      readonly roots?: string | undefined;
+      readonly name?: string;
+    },
+  ]
+>([
+  ["disable", "a plain server", true, { server: null }],
+  ["require", "a plain server", false, { server: null }],
+  ["verify-ca", "a plain server", false, { server: null }],
+  ["verify-full", "a plain server", false, { server: null }],
+  ["require", "an unknown authority", true, { roots: undefined }],
+  ["require", "the given authority", true],
+  ["require", "another authority than given", false, { roots: otherAuthority }],
+  ["require", "another name", true, { name: "other.test" }],
+  ["verify-ca", "the given authority", true],
+  ["verify-ca", "an unknown authority", false, { roots: undefined }],
+  ["verify-ca", "another authority", false, { roots: otherAuthority }],
+  ["verify-ca", "another name", true, { name: "other.test" }],
+  ["verify-ca", "an expired certificate", false, { server: expired }],
+  ["verify-full", "the given authority and name", true],
+  ["verify-full", "an unknown authority", false, { roots: undefined }],
+  ["verify-full", "another authority", false, { roots: otherAuthority }],
+  ["verify-full", "another name", false, { name: "other.test" }],
+  ["verify-full", "an address for a name", false, { name: "127.0.0.1" }],
+  ["verify-full", "an expired certificate", false, { server: expired }],
+])("%s, %s: accepted is %s", async (mode, _what, accepted, options = {}) => {
+  const { server = good, name = serverName } = options;
+  const roots = "roots" in options ? options.roots : testAuthority;
+  await using database = await startFakePostgres(server ?? undefined);
+  const ssl = tlsOptions({
+    mode,
+    serverName: name,
+    ...(roots === undefined ? {} : { rootCertificates: roots }),
+  });
+  // By name and by address: pg verifies neither, only what we ask for counts.
+  for (const host of ["localhost", "127.0.0.1"]) {
+    const client = new Client({ host, port: database.port, user: "any", ssl });
+    client.on("error", () => undefined);
+    const outcome = await client.connect().then(
+      () => true,
+      () => false,
+    );
+    await client.end();
+    expect(outcome).toBe(accepted);
+  }
+});
+
+test("public authorities and the RDS bundle are trusted by default", () => {
+  const options = tlsOptions({ mode: "verify-full", serverName });
+  if (options === false) throw new Error("TLS is off");
+  const roots = options.ca ?? [];
+  expect(roots).toEqual(expect.arrayContaining([...rootCertificates]));
+  expect(roots.length).toBeGreaterThan(rootCertificates.length + 50);
+});

@@ -1,0 +1,216 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { Client as PgClient } from "pg";
+import { utils } from "ssh2";
+import { OperatorError } from "../../worker/errors";
+import { parseHostKey } from "../../worker/host-key";
+import { tlsOptions } from "../../worker/tls";
+import { openTunnel, type SshSettings } from "../../worker/tunnel";
+import {
+  serverCertificate,
+  serverKey,
+  serverName,
+  testAuthority,
+} from "../support/certificates";
+import { startFakePostgres } from "../support/fake-postgres";
+import { type JumpHost, startJumpHost } from "../support/jump-host";
+import { generateSshKey } from "../support/ssh-keys";
+
+const userKey = generateSshKey();
+const anyTime = new AbortController().signal;
+
+test("bytes go there and back, to a name that the jump host resolves", async () => {
+  await using echo = await startEcho();
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  await using tunnel = await openTunnel(settingsFor(host), anyTime);
+  const stream = await tunnel.connect("db.internal", echo.port);
+  const sent = Buffer.alloc(5_000_000, "0123456789");
+  stream.end(sent);
+  const received: Buffer[] = [];
+  for await (const chunk of stream) received.push(chunk);
+  expect(Buffer.concat(received).equals(sent)).toBe(true);
+  expect(host.asked).toEqual([`db.internal:${echo.port}`]);
+});
+
+test("a slow reader is waited for", async () => {
+  await using echo = await startEcho();
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  await using tunnel = await openTunnel(settingsFor(host), anyTime);
+  const stream = await tunnel.connect("db.internal", echo.port);
+  let isWritten = false;
+  stream.write(Buffer.alloc(50_000_000), () => {
+    isWritten = true;
+  });
+  // Long enough for another connection to send as much as the first may hold.
+  const other = await tunnel.connect("db.internal", echo.port);
+  other.end(Buffer.alloc(5_000_000));
+  for await (const _chunk of other);
+  expect(isWritten).toBe(false);
+  expect(stream.readableLength).toBeLessThan(1_000_000);
+  stream.destroy();
+});
+
+test("the fingerprint pins the host as well as the key does", async () => {
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  const fingerprint = parseHostKey(host.publicKey)?.fingerprint ?? "";
+  expect(fingerprint).toMatch(/^SHA256:/);
+  const ssh = { ...settingsFor(host), hostKey: { fingerprint } };
+  await using tunnel = await openTunnel(ssh, anyTime);
+  expect(tunnel).toBeDefined();
+});
+
+test.each(["ed25519", "ecdsa", "rsa"] as const)(
+  "a host with another key is refused, with both fingerprints (%s)",
+  async (type) => {
+    const other =
+      type === "ed25519"
+        ? generateSshKey()
+        : utils.generateKeyPairSync(type, {
+            bits: type === "rsa" ? 2048 : 256,
+          });
+    await using host = await startJumpHost({ authorizedKey: userKey.public });
+    const pinned = parseHostKey(other.public);
+    const presented = parseHostKey(host.publicKey);
+    if (!pinned || !presented) throw new Error("host keys do not parse");
+    const error = await rejection(
+      openTunnel({ ...settingsFor(host), hostKey: pinned }, anyTime),
+    );
+    expect(error).toBeInstanceOf(OperatorError);
+    expect(error.message).toContain(pinned.fingerprint);
+    expect(error.message).toContain(presented.fingerprint);
+  },
+);
+
+test("a refused key is for an operator", async () => {
+  const another = generateSshKey();
+  await using host = await startJumpHost({ authorizedKey: another.public });
+  const error = await rejection(openTunnel(settingsFor(host), anyTime));
+  expect(error).toBeInstanceOf(OperatorError);
+  expect(error).toHaveProperty(
+    "remedy",
+    expect.stringContaining("authorized_keys"),
+  );
+});
+
+test("a jump host that forbids forwarding is for an operator", async () => {
+  await using host = await startJumpHost({
+    authorizedKey: userKey.public,
+    allowsForwarding: false,
+  });
+  await using tunnel = await openTunnel(settingsFor(host), anyTime);
+  const error = await rejection(tunnel.connect("db.internal", 5432));
+  expect(error).toBeInstanceOf(OperatorError);
+  expect(error.message).toContain("db.internal:5432");
+});
+
+test("a database that does not answer can be tried again", async () => {
+  const echo = await startEcho();
+  await echo[Symbol.asyncDispose]();
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  await using tunnel = await openTunnel(settingsFor(host), anyTime);
+  const error = await rejection(tunnel.connect("db.internal", echo.port));
+  expect(error).toMatchObject({ code: "ECONNREFUSED" });
+});
+
+test("a jump host that does not answer can be tried again", async () => {
+  const host = await startJumpHost({ authorizedKey: userKey.public });
+  await host[Symbol.asyncDispose]();
+  const error = await rejection(openTunnel(settingsFor(host), anyTime));
+  expect(error).toMatchObject({ code: "ECONNREFUSED" });
+  expect(error.message).toContain(`127.0.0.1:${host.port}`);
+});
+
+test("an attempt ends when it is told to", async () => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket));
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const host = {
+    port: (silent.address() as AddressInfo).port,
+    publicKey: userKey.public,
+  };
+  const controller = new AbortController();
+  const attempt = openTunnel(settingsFor(host), controller.signal);
+  await once(silent, "connection");
+  controller.abort(new Error("stop"));
+  await expect(attempt).rejects.toThrow("stop");
+  for (const socket of sockets) socket.destroy();
+  silent.close();
+});
+
+test("a lost tunnel says so, and ends what went through it", async () => {
+  await using echo = await startEcho();
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  await using tunnel = await openTunnel(settingsFor(host), anyTime);
+  const stream = await tunnel.connect("db.internal", echo.port);
+  stream.on("error", () => undefined);
+  // More than the windows hold: this write waits when the tunnel is cut.
+  stream.write(Buffer.alloc(50_000_000));
+  const closed = new Promise((resolve) => stream.once("close", resolve));
+  host.cut();
+  expect((await tunnel.closed).message).toContain(`127.0.0.1:${host.port}`);
+  await closed;
+  await expect(tunnel.connect("db.internal", echo.port)).rejects.toThrow();
+});
+
+test.each([
+  ["plain", undefined],
+  ["TLS", { key: serverKey, cert: serverCertificate }],
+])("pg connects through it (%s)", async (_name, tls) => {
+  await using database = await startFakePostgres(tls);
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  await using tunnel = await openTunnel(settingsFor(host), anyTime);
+  const client = new PgClient({
+    host: "localhost",
+    user: "any",
+    stream: () => tunnel.stream("db.internal", database.port),
+    ssl: tlsOptions({
+      mode: tls ? "verify-full" : "disable",
+      serverName,
+      rootCertificates: testAuthority,
+    }),
+  });
+  await client.connect();
+  await client.end();
+  expect(host.asked).toEqual([`db.internal:${database.port}`]);
+});
+
+function settingsFor(host: Pick<JumpHost, "port" | "publicKey">): SshSettings {
+  const hostKey = parseHostKey(host.publicKey);
+  if (!hostKey) throw new Error("the host's key does not parse");
+  return {
+    host: "127.0.0.1",
+    port: host.port,
+    user: "bemi",
+    hostKey,
+    credentials: async () => ({ privateKey: userKey.private }),
+  };
+}
+
+async function startEcho(): Promise<AsyncDisposable & { port: number }> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.pipe(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+async function rejection(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error("was not rejected with an error");
+}
