@@ -74,6 +74,6 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
-main().then((code) => {
+void main().then((code) => {
   process.exitCode = code;
 });
