@@ -83,7 +83,7 @@ describe.each([14, 17, 18] as const)("set-up of PostgreSQL %i", (major) => {
   test("works on a replication connection, which knows no parameters", async () => {
     await using source = await createSource(cluster);
     await source.client.query("CREATE TABLE todo (id int)");
-    const replication = { replication: "database" };
+    const replication = { replication: "database", application_name: "bemi" };
     const session = await source.session(replication);
     const { created } = await setUpSource(
       session,

@@ -1,0 +1,87 @@
+/** A source that is in order, to be made wrong in one respect by a test. */
+import type { PublicationFacts } from "../../worker/publication-facts";
+import type { SlotFacts, SourceFacts } from "../../worker/source-facts";
+import type { SourceTable } from "../../worker/tracked-tables";
+
+export function aTable(
+  name: string,
+  changed: Partial<SourceTable> = {},
+): SourceTable {
+  return {
+    oid: [...name].reduce((oid, letter) => oid * 7 + letter.charCodeAt(0), 1),
+    schema: "public",
+    name,
+    owner: "app",
+    mayAlter: true,
+    partitioned: false,
+    ancestors: [],
+    unlogged: false,
+    extension: false,
+    identity: "full",
+    hasPrimaryKey: true,
+    hasIdentityIndex: false,
+    hasStoredGenerated: false,
+    hasVirtualGenerated: false,
+    keyHasGenerated: false,
+    ...changed,
+  };
+}
+
+export const goodSlot: SlotFacts = {
+  plugin: "pgoutput",
+  type: "logical",
+  database: "app",
+  active: false,
+  activePid: null,
+  restartLsn: "0/1000",
+  confirmedFlushLsn: "0/1100",
+  walStatus: "reserved",
+  safeWalBytes: null,
+  twoPhase: false,
+  temporary: false,
+  invalidationReason: null,
+};
+
+export const goodPublication: PublicationFacts = {
+  allTables: false,
+  schemas: ["public"],
+  tableOids: [],
+  insert: true,
+  update: true,
+  delete: true,
+  truncate: true,
+  viaRoot: false,
+  storedGenerated: true,
+  rowFiltered: [],
+  columnListed: [],
+};
+
+export const goodFacts: SourceFacts = {
+  versionNum: 180004,
+  walLevel: "logical",
+  inRecovery: false,
+  encoding: "UTF8",
+  database: { name: "app", oid: 16384 },
+  identity: { systemIdentifier: "7000000000000000001", timeline: 1 },
+  role: {
+    name: "bemi",
+    superuser: false,
+    replication: true,
+    rdsReplication: false,
+    rdsSuperuser: false,
+  },
+  onRds: false,
+  walSenders: { max: 10, used: 0 },
+  replicationSlots: { max: 10, used: 1 },
+  maxSlotWalKeepBytes: undefined,
+  idleSlotTimeoutSeconds: undefined,
+  slot: goodSlot,
+  publication: goodPublication,
+  eventTrigger: {
+    enabled: true,
+    tags: [],
+    functionSchema: "_bemi",
+    functionBody: "",
+  },
+  oldPrepared: [],
+};

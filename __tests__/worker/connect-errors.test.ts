@@ -1,0 +1,71 @@
+import { describeConnectFailure } from "../../worker/connect-errors";
+
+const connection = {
+  prefix: "DEST_DB",
+  host: "db.internal",
+  port: 5432,
+  database: "app",
+  user: "bemi",
+  password: "hunter2",
+};
+
+function failure(code: string | undefined, message = "text of the server") {
+  return describeConnectFailure(
+    Object.assign(new Error(message), code ? { code } : {}),
+    connection,
+  );
+}
+
+test.each([
+  ["ECONNREFUSED", "retry", "refuses connections"],
+  ["ENOTFOUND", "retry", "is not a name"],
+  ["ETIMEDOUT", "retry", "does not answer"],
+  ["EHOSTUNREACH", "retry", "cannot be reached"],
+  ["ECONNRESET", "retry", "closed the connection"],
+  ["53300", "retry", 'has no connection free for "bemi"'],
+  ["57P03", "retry", "takes no connections yet"],
+  ["28P01", "configuration", 'rejects the password of "bemi"'],
+  ["28000", "configuration", 'does not let "bemi" in'],
+  ["3D000", "configuration", 'has no database "app"'],
+  ["08P01", "configuration", "pooler"],
+  ["42601", "configuration", "pooler"],
+  ["42501", "operator", 'does not let "bemi" replicate'],
+  ["SELF_SIGNED_CERT_IN_CHAIN", "configuration", "cannot be verified"],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "configuration", "cannot be verified"],
+  ["ERR_SSL_WRONG_VERSION_NUMBER", "configuration", "no TLS connection"],
+  ["XX999", "retry", "cannot be connected to"],
+])("%s is to be answered by %s: %s", (code, verdict, words) => {
+  const described = failure(code);
+  expect(described.verdict).toBe(verdict);
+  expect(described.message).toContain(`db.internal:5432 `);
+  expect(described.message).toContain(words);
+});
+
+test("a server without TLS is told from others that give no code", () => {
+  expect(
+    failure(undefined, "The server does not support SSL connections"),
+  ).toMatchObject({
+    verdict: "configuration",
+    remedy: expect.stringContaining("DEST_DB_SSLMODE=disable"),
+  });
+  expect(failure(undefined).verdict).toBe("retry");
+});
+
+test("the remedy names this connection's own variables", () => {
+  expect(failure("28P01").remedy).toContain("DEST_DB_PASSWORD");
+});
+
+test("a name with several addresses is described by the first", () => {
+  const refused = Object.assign(new Error("x"), { code: "ECONNREFUSED" });
+  const error = new AggregateError([refused]);
+  expect(describeConnectFailure(error, connection).message).toContain(
+    "refuses connections",
+  );
+});
+
+test("says nothing of a password, wherever it is", () => {
+  for (const code of [undefined, "28P01", "XX999", "ECONNREFUSED"]) {
+    const text = JSON.stringify(failure(code, "password hunter2 is wrong"));
+    expect(text).not.toContain("hunter2");
+  }
+});
