@@ -1,0 +1,98 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Imports, importsOf } from "./support/imports";
+
+const root = join(__dirname, "..");
+
+interface Rule {
+  readonly folder: string;
+  /** Folders of ours that it may reach, itself included. */
+  readonly mayReach: readonly string[];
+  readonly mayNotUse?: RegExp;
+  readonly environment?: boolean;
+}
+
+const rules: readonly Rule[] = [
+  { folder: "config", mayReach: ["config"], mayNotUse: /./ },
+  {
+    folder: "worker",
+    mayReach: ["worker", "config"],
+    mayNotUse: /^(cdktf|cdktn|constructs|@cdktf\/|@cdktn\/|@aws-sdk\/|aws-sdk)/,
+  },
+  { folder: "constructs", mayReach: ["constructs"], environment: false },
+  { folder: "stacks", mayReach: ["stacks", "constructs", "config"] },
+  { folder: "scripts", mayReach: ["scripts", "config", "worker"] },
+  { folder: "mikro-orm", mayReach: ["mikro-orm"] },
+];
+
+/** What breaks the rule, as sentences; empty when nothing does. */
+function violations(
+  rule: Rule,
+  { files, packages }: Imports,
+  read: (path: string) => string,
+): string[] {
+  const outside = files.filter(
+    (file) => !rule.mayReach.some((folder) => file.startsWith(`${folder}/`)),
+  );
+  const forbidden = packages.filter((name) => rule.mayNotUse?.test(name));
+  const environment =
+    rule.environment === false
+      ? files.filter((file) => /\bprocess\.env\b/.test(read(file)))
+      : [];
+  return [
+    ...outside.map((file) => `${rule.folder} reaches ${file}`),
+    ...forbidden.map((name) => `${rule.folder} uses ${name}`),
+    ...environment.map((file) => `${file} reads process.env`),
+  ];
+}
+
+const present = rules.filter(({ folder }) => existsSync(join(root, folder)));
+
+test.each(present)("$folder imports only what it may", async (rule) => {
+  const imports = await importsOf(root, rule.folder);
+  expect(imports.files.length).toBeGreaterThan(0);
+  expect(
+    violations(rule, imports, (path) => readFileSync(join(root, path), "utf8")),
+  ).toEqual([]);
+});
+
+test("the environment is read in one place of the worker", async () => {
+  const { files } = await importsOf(root, "worker");
+  const readers = files.filter((file) =>
+    /\bprocess\.env\b/.test(readFileSync(join(root, file), "utf8")),
+  );
+  expect(readers).toEqual(["worker/main.ts"]);
+});
+
+test.each([
+  ["pg-logical-replication", ["replication.ts"]],
+  ["pg-copy-streams", ["destination.ts"]],
+])("%s is known to one file of the worker", async (name, expected) => {
+  const { files } = await importsOf(root, "worker");
+  const users = files.filter((file) =>
+    readFileSync(join(root, file), "utf8").includes(`from "${name}"`),
+  );
+  expect(users.map((file) => file.split("/").at(-1))).toEqual(expected);
+});
+
+test("a violation through another file is found", async () => {
+  const scratch = mkdtempSync(join(tmpdir(), "imports-"));
+  for (const folder of ["worker", "config", "stacks"])
+    mkdirSync(join(scratch, folder));
+  writeFileSync(join(scratch, "worker", "a.ts"), 'import "../config/b";');
+  writeFileSync(join(scratch, "config", "b.ts"), 'import "../stacks/c";');
+  writeFileSync(
+    join(scratch, "stacks", "c.ts"),
+    'import "cdktf"; console.log(process.env.X);',
+  );
+  const rule = rules.find(({ folder }) => folder === "worker") as Rule;
+  const found = violations(rule, await importsOf(scratch, "worker"), () => "");
+  expect(found).toEqual(["worker reaches stacks/c.ts", "worker uses cdktf"]);
+});
