@@ -13,7 +13,6 @@ const LOCK_TIMEOUT_MS = 5_000;
 export async function claim(
   client: Client,
   source: TrailSource,
-  applicationName: string,
 ): Promise<Watermark> {
   for (;;) {
     try {
@@ -22,10 +21,11 @@ export async function claim(
     } catch (error) {
       if (errorCode(error) !== SQLSTATE.lockNotAvailable) throw error;
       await client.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE datname = current_database() AND application_name = $1
-            AND usename = current_user AND pid <> pg_backend_pid()`,
-        [applicationName],
+        `SELECT pg_terminate_backend(a.pid)
+           FROM public._bemi_watermarks w JOIN pg_stat_activity a ON a.pid = w.worker_pid
+          WHERE w.database_name = $1 AND w.slot_name = $2
+            AND a.datname = current_database() AND a.application_name LIKE 'bemi-worker %'`,
+        [source.databaseName, source.slotName],
       );
     } finally {
       await client.query("SET lock_timeout = 0").catch(() => undefined);

@@ -42,6 +42,7 @@ const MIGRATIONS: readonly string[] = [
     commit_lsn pg_lsn NOT NULL,
     position pg_lsn NOT NULL,
     epoch bigint NOT NULL DEFAULT 0,
+    worker_pid integer,
     ordinal_version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -53,6 +54,8 @@ const MIGRATIONS: readonly string[] = [
     'The furthest that the source may have been told';
   COMMENT ON COLUMN public._bemi_watermarks.epoch IS
     'Raised by each worker that takes over; an older one can write no more';
+  COMMENT ON COLUMN public._bemi_watermarks.worker_pid IS
+    'Session of the worker that took over last, at this server';
 
   CREATE TABLE public._bemi_gaps (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

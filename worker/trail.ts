@@ -89,7 +89,7 @@ export async function runTrail(
   );
   // The server has granted the slot to this worker alone; only now may it
   // fence off a predecessor (H13).
-  const watermark = await claim(writing, source, applicationName);
+  const watermark = await claim(writing, source);
   const stitcher = new Stitcher({
     policy: tablePolicy({
       settings,

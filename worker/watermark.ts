@@ -73,7 +73,7 @@ export async function claimWatermark(
 ): Promise<Watermark> {
   const { rows } = await client.query(
     `UPDATE public._bemi_watermarks
-        SET epoch = epoch + 1, timeline = $3, updated_at = now()
+        SET epoch = epoch + 1, timeline = $3, worker_pid = pg_backend_pid(), updated_at = now()
       WHERE database_name = $1 AND slot_name = $2
       RETURNING ${COLUMNS}`,
     [source.databaseName, source.slotName, source.timeline],
