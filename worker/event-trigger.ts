@@ -8,7 +8,8 @@
  *   to), so it never waits for a lock and never makes anybody wait for one.
  * - Any error becomes a WARNING; the migration goes on.
  * - It runs as the caller: who creates a table owns it, and SECURITY DEFINER
- *   would lend its owner's rights to every migration.
+ *   would lend its owner's rights to every migration. Nobody needs a privilege
+ *   on the schema for it: the server calls the function by its OID.
  *
  * It applies to what the publication covers, tracked or not: the publication's
  * kind decides whose writes can break, and it may not exist yet when the trigger
@@ -40,7 +41,6 @@ export function eventTriggerStatements(
   const tags = EVENT_TRIGGER_TAGS.map((tag) => escapeLiteral(tag)).join(", ");
   return [
     "CREATE SCHEMA IF NOT EXISTS _bemi",
-    "GRANT USAGE ON SCHEMA _bemi TO PUBLIC",
     `CREATE OR REPLACE FUNCTION ${func}() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $bemi$${body}$bemi$`,
     `DROP EVENT TRIGGER IF EXISTS ${trigger}`,
     `CREATE EVENT TRIGGER ${trigger} ON ddl_command_end WHEN TAG IN (${tags}) EXECUTE FUNCTION ${func}()`,

@@ -8,8 +8,8 @@ import type { ClientBase } from "pg";
 import { OperatorError } from "./errors";
 
 /**
- * `options` of the start-up packet. With client_encoding among them, since pg
- * asks for none by itself and a LATIN1 database would then send LATIN1.
+ * `options` of the start-up packet. client_encoding is not among them: pg asks
+ * for UTF8 by itself, in a parameter of its own.
  */
 export const VALUE_SESSION_OPTIONS = [
   "DateStyle=ISO",
@@ -18,7 +18,6 @@ export const VALUE_SESSION_OPTIONS = [
   "bytea_output=hex",
   "TimeZone=UTC",
   "lc_monetary=C",
-  "client_encoding=UTF8",
   "statement_timeout=0",
   "idle_in_transaction_session_timeout=0",
   "lock_timeout=0",

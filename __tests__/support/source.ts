@@ -67,6 +67,15 @@ export async function setUp(source: Source, trackTables?: string) {
   return setUpSource(source.client, setUpOptions(source, trackTables), silent);
 }
 
+/** Collects the warnings that the session gets from now on. */
+export function warningsOf(client: Client): string[] {
+  const warnings: string[] = [];
+  client.on("notice", ({ severity, message }) => {
+    if (severity === "WARNING") warnings.push(message ?? "");
+  });
+  return warnings;
+}
+
 /** relreplident by table, for the tables named. */
 export async function identities(
   client: Client,

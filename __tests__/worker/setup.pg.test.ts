@@ -147,6 +147,10 @@ describe.each([14, 17, 18] as const)("set-up of PostgreSQL %i", (major) => {
     );
     const options = { ...setUpOptions(source), destinationIsSource: true };
     await setUpSource(client, options, silent);
+    expect(await identities(client, "changes_1", "_bemi_gaps")).toEqual([
+      "d",
+      "d",
+    ]);
     await client.query("DROP TABLE changes; DROP TABLE _bemi_gaps");
     await client.query(`${changes}; CREATE TABLE _bemi_gaps (id int PRIMARY KEY);
       CREATE TABLE changes_1 PARTITION OF changes DEFAULT`);
