@@ -15,7 +15,7 @@ export interface SlotPosition {
 }
 
 const GAP_REMEDY =
-  "run the worker's `gap` command to record what is missing and go on (docs/operations.md, “Gaps”)";
+  "run the worker's command `gap` to record what is missing and go on (docs/operations.md, “Gaps”)";
 
 /** @throws OperatorError when changes would be missing or of another history. */
 export function checkContinuity(
@@ -23,16 +23,8 @@ export function checkContinuity(
   source: TrailSource,
   slot: SlotPosition | undefined,
 ): void {
+  checkSameSource(watermark, source);
   const name = `slot "${source.slotName}"`;
-  if (
-    watermark.systemIdentifier !== source.systemIdentifier ||
-    watermark.databaseOid !== source.databaseOid
-  ) {
-    throw new OperatorError(
-      `different source: the trail of ${name} in database "${source.databaseName}" was made from system ${watermark.systemIdentifier} (database ${watermark.databaseOid}), DB_HOST is now system ${source.systemIdentifier} (database ${source.databaseOid})`,
-      "point DB_HOST at the former server, or give the new one a SLOT_NAME of its own; a restored or upgraded copy is taken over with the `adopt` command (docs/operations.md, “Another server”)",
-    );
-  }
   if (!slot) {
     throw new OperatorError(
       `${name} is gone, and with it the changes since ${formatLsn(watermark.position)}`,
@@ -50,6 +42,22 @@ export function checkContinuity(
     throw new OperatorError(
       `gap: ${name} stands at ${slot.confirmedFlushLsn}, the destination has everything only up to ${formatLsn(watermark.position)}; the slot was moved, consumed or made anew by somebody else`,
       GAP_REMEDY,
+    );
+  }
+}
+
+/** @throws OperatorError when the trail was made from another server (H12). */
+export function checkSameSource(
+  watermark: Watermark,
+  source: TrailSource,
+): void {
+  if (
+    watermark.systemIdentifier !== source.systemIdentifier ||
+    watermark.databaseOid !== source.databaseOid
+  ) {
+    throw new OperatorError(
+      `different source: the trail of slot "${source.slotName}" in database "${source.databaseName}" was made from system ${watermark.systemIdentifier} (database ${watermark.databaseOid}), DB_HOST is now system ${source.systemIdentifier} (database ${source.databaseOid})`,
+      "point DB_HOST at the former server, or give the new one a SLOT_NAME of its own; for a restored or upgraded copy see docs/operations.md, “Another server”",
     );
   }
 }

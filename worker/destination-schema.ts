@@ -61,10 +61,11 @@ const MIGRATIONS: readonly string[] = [
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     database_name text NOT NULL,
     slot_name text NOT NULL,
-    from_lsn pg_lsn,
-    to_lsn pg_lsn,
-    reason text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
+    from_lsn pg_lsn NOT NULL,
+    to_lsn pg_lsn NOT NULL,
+    from_time timestamptz NOT NULL,
+    to_time timestamptz NOT NULL DEFAULT now(),
+    reason text NOT NULL
   );
   `,
 ];

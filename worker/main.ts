@@ -6,6 +6,7 @@
 import { Command } from "commander";
 import { runCheck } from "./check-command";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
+import { runGap } from "./gap-command";
 import { serveHttp } from "./http";
 import { createLog, describeError } from "./log";
 import { emitEmf, prometheusMetrics } from "./metrics";
@@ -44,6 +45,24 @@ program
   )
   .action(() =>
     finish((settings, signal) => runSetup(settings, logFor(settings), signal)),
+  );
+
+program
+  .command("gap")
+  .description(
+    "go on after changes were lost for good, and record which in _bemi_gaps",
+  )
+  .option("--reason <text>", "what happened, for the record")
+  .option("--yes", "do it; without, only say what would be done")
+  .action(({ reason, yes }: { reason?: string; yes?: boolean }) =>
+    finish((settings, signal) =>
+      runGap(
+        settings,
+        { ...(reason ? { reason } : {}), yes: yes === true },
+        logFor(settings),
+        signal,
+      ),
+    ),
   );
 
 async function run(settings: Settings, signal: AbortSignal): Promise<number> {

@@ -38,17 +38,12 @@ export async function prepareSource(parts: {
   readonly log: Log;
 }): Promise<PreparedSource> {
   const { settings, config, writing, log } = parts;
-  const system = await identifySystem(settings, config);
   const client = await connect(settings.source, config);
   try {
+    // The slot is read before the watermark: a worker that still runs moves the
+    // watermark first, so a slot ahead of it is a gap and not a race.
     const facts = await readSourceFacts(client, settings);
-    const source: TrailSource = {
-      databaseName: facts.database.name,
-      databaseOid: facts.database.oid,
-      systemIdentifier: system.systemIdentifier,
-      timeline: system.timeline,
-      slotName: settings.slotName,
-    };
+    const source = await identifySource(settings, config, facts);
     const known = await readWatermark(
       writing,
       source.databaseName,
@@ -101,14 +96,15 @@ async function check(
 }
 
 /**
- * Asks on a replication connection: only a server itself answers, a pooler in
- * front of it does not (H24), and without the privilege to replicate nothing
- * below makes sense.
+ * Which history the source's positions belong to. Asked on a replication
+ * connection: only a server itself answers, a pooler in front of it does not
+ * (H24), and without the privilege to replicate nothing else makes sense.
  */
-async function identifySystem(
+export async function identifySource(
   settings: Settings,
   config: ClientConfig,
-): Promise<{ systemIdentifier: string; timeline: number }> {
+  { database }: Pick<SourceFacts, "database">,
+): Promise<TrailSource> {
   const client = new Client({
     ...config,
     replication: "database",
@@ -118,8 +114,11 @@ async function identifySystem(
     await client.connect();
     const { rows } = await client.query("IDENTIFY_SYSTEM");
     return {
+      databaseName: database.name,
+      databaseOid: database.oid,
       systemIdentifier: String(rows[0].systemid),
       timeline: Number(rows[0].timeline),
+      slotName: settings.slotName,
     };
   } catch (error) {
     throw connectFailure(error, settings.source);

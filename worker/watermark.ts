@@ -4,7 +4,7 @@
  * can be moved by others (H11).
  */
 import type { Client } from "pg";
-import { type Lsn, parseLsn } from "./lsn";
+import { formatLsn, type Lsn, parseLsn } from "./lsn";
 
 /** Counting of a transaction's changes; a replay must count alike (H09). */
 export const ORDINAL_VERSION = 1;
@@ -80,6 +80,35 @@ export async function claimWatermark(
   );
   if (!rows[0]) throw new Error("the watermark row is gone");
   return toWatermark(rows[0]);
+}
+
+/**
+ * Moves the trail over changes that cannot be had any more, and notes that they
+ * are missing. The epoch rises: a worker that still runs must not write on.
+ */
+export async function recordGap(
+  client: Client,
+  watermark: Watermark,
+  gap: { readonly to: Lsn; readonly reason: string },
+): Promise<void> {
+  await client.query(
+    `WITH moved AS (
+       UPDATE public._bemi_watermarks w
+          SET position = $3, epoch = w.epoch + 1, updated_at = now()
+         FROM public._bemi_watermarks old
+        WHERE w.database_name = $1 AND w.slot_name = $2 AND w.epoch = $5
+          AND old.database_name = w.database_name AND old.slot_name = w.slot_name
+       RETURNING w.database_name, w.slot_name, old.position, old.updated_at)
+     INSERT INTO public._bemi_gaps (database_name, slot_name, from_lsn, to_lsn, from_time, reason)
+     SELECT database_name, slot_name, position, $3, updated_at, $4 FROM moved`,
+    [
+      watermark.databaseName,
+      watermark.slotName,
+      formatLsn(gap.to),
+      gap.reason,
+      String(watermark.epoch),
+    ],
+  );
 }
 
 const COLUMNS =

@@ -1,0 +1,97 @@
+/**
+ * `gap`: goes on after changes were lost for good, and notes in `_bemi_gaps`
+ * which. The only way on after a slot was lost, made anew or moved: nothing in
+ * the worker does it by itself.
+ */
+import { connect, connectionConfig } from "./connect";
+import { checkSameSource } from "./continuity";
+import { migrate } from "./destination-schema";
+import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
+import type { Log } from "./log";
+import { formatLsn, parseLsn } from "./lsn";
+import { Releases } from "./releases";
+import { VALUE_SESSION_OPTIONS } from "./session";
+import type { Settings } from "./settings";
+import { setUpSource } from "./setup";
+import { identifySource } from "./source";
+import { readSourceFacts } from "./source-facts";
+import { openTunnel } from "./tunnel";
+import { readWatermark, recordGap } from "./watermark";
+
+export interface GapOptions {
+  readonly reason?: string;
+  /** Without it the command only says what it would do. */
+  readonly yes: boolean;
+}
+
+export async function runGap(
+  settings: Settings,
+  { reason, yes }: GapOptions,
+  log: Log,
+  signal: AbortSignal,
+): Promise<number> {
+  await using releases = new Releases();
+  const applicationName = "bemi-worker gap";
+  const tunnel = settings.ssh
+    ? releases.use(await openTunnel(settings.ssh, signal))
+    : undefined;
+  const via = tunnel ? { tunnel } : {};
+  const destination = await connect(
+    settings.destination,
+    await connectionConfig(settings.destination, {
+      applicationName,
+      ...(settings.destinationIsSource ? via : {}),
+    }),
+  );
+  releases.defer(() => destination.end());
+  await migrate(destination, settings);
+  const config = await connectionConfig(settings.source, {
+    applicationName,
+    options: VALUE_SESSION_OPTIONS,
+    ...via,
+  });
+  const client = await connect(settings.source, config);
+  releases.defer(() => client.end());
+
+  const facts = await readSourceFacts(client, settings);
+  const source = await identifySource(settings, config, facts);
+  const watermark = await readWatermark(
+    destination,
+    source.databaseName,
+    source.slotName,
+  );
+  if (!watermark) {
+    throw new ConfigurationError([
+      `SLOT_NAME: the destination has no trail of slot "${source.slotName}" in database "${source.databaseName}", so nothing is missing; start the worker`,
+    ]);
+  }
+  checkSameSource(watermark, source);
+  const { slot } = facts;
+  const readable = slot?.confirmedFlushLsn && slot.walStatus !== "lost";
+  const stands = readable ? parseLsn(slot.confirmedFlushLsn) : undefined;
+  if (stands !== undefined && stands <= watermark.position) {
+    log.info("there is no gap: the slot still has everything");
+    return EXIT_CODE.stopped;
+  }
+  const from = formatLsn(watermark.position);
+  if (!yes || !reason) {
+    throw new OperatorError(
+      `changes from ${from} to ${stands === undefined ? "a new slot's beginning" : formatLsn(stands)} are missing and will stay so`,
+      'to note the gap and go on: gap --reason "what happened" --yes',
+    );
+  }
+  if (slot && stands === undefined) {
+    await client.query(
+      `SELECT pg_drop_replication_slot(${client.escapeLiteral(source.slotName)})`,
+    );
+  }
+  if (stands === undefined) await setUpSource(client, settings, log);
+  const now = await readSourceFacts(client, settings);
+  const to = parseLsn(now.slot?.confirmedFlushLsn ?? "");
+  await recordGap(destination, watermark, { to, reason });
+  log.warn(
+    { from, to: formatLsn(to), reason },
+    "gap recorded; start the worker",
+  );
+  return EXIT_CODE.stopped;
+}
