@@ -3,8 +3,16 @@
  * never stops the stream; the next look-up connects again.
  */
 import type { Client } from "pg";
+import type { NamedTable } from "./tables";
 
 const LOOKUP_TIMEOUT_MS = 5_000;
+
+export interface CatalogTable {
+  /** Names of the primary key's columns in key order; empty without one. */
+  readonly primaryKey: readonly string[];
+  /** Of a partition: its parent, and so on up to the root. */
+  readonly ancestors: readonly NamedTable[];
+}
 
 export class Catalog implements AsyncDisposable {
   readonly #connect: () => Promise<Client>;
@@ -15,17 +23,22 @@ export class Catalog implements AsyncDisposable {
     this.#connect = connect;
   }
 
-  /** Names of the primary key's columns in key order; empty without one. */
-  async primaryKey(oid: number): Promise<readonly string[]> {
-    const rows = await this.query<{ name: string }>(
-      `SELECT a.attname AS name
-         FROM pg_index i
-        CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
-         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-        WHERE i.indrelid = ${oid} AND i.indisprimary AND k.place <= i.indnkeyatts
-        ORDER BY k.place`,
-    );
-    return rows.map((row) => row.name);
+  /** A table as it is now; undefined when it is gone. */
+  async table(oid: number): Promise<CatalogTable | undefined> {
+    const [table] = await this.query<CatalogTable>(`
+      SELECT
+        ARRAY(SELECT a.attname::text
+                FROM pg_index i
+               CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+               WHERE i.indrelid = t.oid AND i.indisprimary AND k.place <= i.indnkeyatts
+               ORDER BY k.place) AS "primaryKey",
+        (SELECT coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname)), '[]')
+           FROM pg_partition_ancestors(t.oid) p
+           JOIN pg_class c ON c.oid = p.relid AND c.oid <> t.oid
+           JOIN pg_namespace n ON n.oid = c.relnamespace) AS ancestors
+        FROM pg_class t WHERE t.oid = ${oid}`);
+    return table;
   }
 
   /** Rows of a catalogue query, which must be quick. */

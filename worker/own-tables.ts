@@ -4,18 +4,18 @@
  */
 import type { Client } from "pg";
 import { readIdentity } from "./source-identity";
+import type { NamedTable } from "./tables";
 import type { TrailSource } from "./watermark";
 
 export type IsOwnTable = (
   oid: number,
-  schema: string,
-  table: string,
+  family: readonly NamedTable[],
 ) => boolean;
 
 /**
  * Tells the destination's tables by OID when source and destination are one
- * database; never true otherwise. Partitions made since are told by their name,
- * which is safe in a database where `changes` is ours.
+ * database; never true otherwise. Partitions made since are told by their
+ * parent, which is ours in a database where this worker writes.
  */
 export async function ownTables(
   destination: Client,
@@ -29,9 +29,11 @@ export async function ownTables(
      WHERE c.relnamespace = 'public'::regnamespace
        AND c.relname IN ('_bemi_watermarks', '_bemi_gaps', '_bemi_migrations')`);
   const own = new Set(rows.map(({ oid }) => Number(oid)));
-  return (oid, schema, table) =>
+  return (oid, family) =>
     own.has(oid) ||
-    (schema === "public" && /^changes_\d{4,}_\d{2}$/.test(table));
+    family.some(
+      ({ schema, name }) => schema === "public" && name === "changes",
+    );
 }
 
 async function isSameDatabase(

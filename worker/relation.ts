@@ -9,14 +9,16 @@ import { type ValueType, valueType } from "./value-types";
 /** What the worker's configuration and the catalogue say about a table. */
 export interface TablePolicy {
   readonly database: string;
-  /** False: its changes are counted and dropped. */
-  readonly tracked: (schema: string, table: string, oid: number) => boolean;
-  readonly ignored: (schema: string, table: string, column: string) => boolean;
-  /**
-   * Names of the primary key's columns in key order; undefined without one, or
-   * when the catalogue could not be asked.
-   */
-  readonly primaryKey: (oid: number) => Promise<readonly string[] | undefined>;
+  readonly describe: (message: RelationMessage) => Promise<{
+    /** False: its changes are counted and dropped. */
+    readonly tracked: boolean;
+    /**
+     * Names of the primary key's columns in key order; undefined when the
+     * catalogue does not know the table or could not be asked.
+     */
+    readonly primaryKey: readonly string[] | undefined;
+    readonly ignores: (column: string) => boolean;
+  }>;
 }
 
 export interface Column {
@@ -31,8 +33,6 @@ export interface Column {
 export interface Relation {
   readonly oid: number;
   readonly tracked: boolean;
-  /** Old rows come whole (replica identity FULL). */
-  readonly full: boolean;
   readonly columns: readonly Column[];
   readonly hasIgnoredColumns: boolean;
   /** Indexes of the primary key's columns, in key order; empty: none. */
@@ -47,14 +47,11 @@ export async function describeRelation(
   policy: TablePolicy,
 ): Promise<Relation> {
   const { oid, schema, table, columns } = message;
-  const tracked = policy.tracked(schema, table, oid);
-  const ignored = columns.map(
-    (column) => tracked && policy.ignored(schema, table, column.name),
-  );
+  const { tracked, primaryKey, ignores } = await policy.describe(message);
+  const ignored = columns.map(({ name }) => tracked && ignores(name));
   return {
     oid,
     tracked,
-    full: message.replicaIdentity === "f",
     columns: columns.map((column, index) => ({
       jsonKey: Buffer.from(`${JSON.stringify(column.name)}:`),
       type: valueType(column.typeOid),
@@ -62,9 +59,7 @@ export async function describeRelation(
       ignored: ignored[index] === true,
     })),
     hasIgnoredColumns: ignored.includes(true),
-    key: tracked
-      ? primaryKeyColumns(message, await policy.primaryKey(oid))
-      : [],
+    key: tracked ? primaryKeyColumns(message, primaryKey) : [],
     fields: Buffer.concat([policy.database, schema, table].map(textField)),
   };
 }

@@ -56,16 +56,29 @@ export function parseTablePatterns(text: string): TablePatterns {
   return { includes, excludes };
 }
 
-/** Whether changes of this table are recorded. */
+/** A table by its names; `name` as everywhere in the catalogue. */
+export interface NamedTable {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/**
+ * Whether changes of this table are recorded. A partition belongs to its
+ * ancestors: naming one of them includes or excludes it (H52).
+ */
 export function tracks(
   patterns: TablePatterns,
-  schema: string,
-  table: string,
+  table: NamedTable,
+  ancestors: readonly NamedTable[] = [],
 ): boolean {
-  const matches = (pattern: TablePattern) =>
-    matchesPart(pattern.schema, schema) && matchesPart(pattern.table, table);
+  const family = [table, ...ancestors];
+  const matches = ({ schema, table: part }: TablePattern) =>
+    family.some(
+      (member) =>
+        matchesPart(schema, member.schema) && matchesPart(part, member.name),
+    );
   return (
-    !isNeverTracked(schema) &&
+    !isNeverTracked(table.schema) &&
     patterns.includes.some(matches) &&
     !patterns.excludes.some(matches)
   );

@@ -50,9 +50,7 @@ export interface Tracking {
 /** A partition is tracked by its own name and by its parents'. */
 export function isTracked(table: SourceTable, tracking: Tracking): boolean {
   if (table.extension || isOwn(table, tracking)) return false;
-  return [table, ...table.ancestors].some((member) =>
-    tracks(tracking.trackTables, member.schema, member.name),
-  );
+  return tracks(tracking.trackTables, table, table.ancestors);
 }
 
 /** A table that the worker itself writes; never altered, it has a primary key. */

@@ -20,7 +20,7 @@ test.each([
   const patterns = parseTablePatterns(text);
   const isTracked = (name: string) => {
     const [schema = "", table = ""] = name.split(".");
-    return tracks(patterns, schema, table);
+    return tracks(patterns, { schema, name: table });
   };
   expect(tracked.filter((name) => !isTracked(name))).toEqual([]);
   expect(untracked.filter(isTracked)).toEqual([]);
@@ -28,9 +28,9 @@ test.each([
 
 test("quoted names may hold anything, and a star in quotes is a star", () => {
   const patterns = parseTablePatterns('"My.Schema"."a,b",public."x*"" !"');
-  expect(tracks(patterns, "My.Schema", "a,b")).toBe(true);
-  expect(tracks(patterns, "public", 'x*" !')).toBe(true);
-  expect(tracks(patterns, "public", 'xy" !')).toBe(false);
+  expect(tracks(patterns, { schema: "My.Schema", name: "a,b" })).toBe(true);
+  expect(tracks(patterns, { schema: "public", name: 'x*" !' })).toBe(true);
+  expect(tracks(patterns, { schema: "public", name: 'xy" !' })).toBe(false);
 });
 
 test.each([
@@ -40,7 +40,7 @@ test.each([
   "information_schema",
   "_bemi",
 ])("%s is never tracked", (schema) => {
-  expect(tracks(parseTablePatterns("*.*"), schema, "x")).toBe(false);
+  expect(tracks(parseTablePatterns("*.*"), { schema, name: "x" })).toBe(false);
   expect(() => parseTablePatterns(`${schema}.x`)).toThrow("never tracked");
   expect(() => parseTablePatterns(`!${schema}.x`)).not.toThrow();
 });
@@ -76,4 +76,17 @@ test("all that is wrong is reported at once, in words", () => {
   for (const word of ["todo", "empty", "a.b.c", "a b.c", 'public."x,!']) {
     expect(problems.join("\n")).toContain(word);
   }
+});
+
+test.each([
+  ["public.orders", true],
+  ["public.orders,!public.orders_1", false],
+  ["public.*,!public.orders", false],
+  ["other.*", false],
+])("%s decides for the partition orders_1 of orders: %s", (text, expected) => {
+  expect(
+    tracks(parseTablePatterns(text), { schema: "public", name: "orders_1" }, [
+      { schema: "public", name: "orders" },
+    ]),
+  ).toBe(expected);
 });
