@@ -6,7 +6,7 @@
 import { Client, type ClientConfig } from "pg";
 import { connect, connectFailure } from "./connect";
 import { checkContinuity } from "./continuity";
-import { refuse } from "./finding";
+import { type Finding, refuse } from "./finding";
 import type { Log } from "./log";
 import { checkSource } from "./preflight";
 import type { Settings } from "./settings";
@@ -82,6 +82,11 @@ async function begin(
   return watermark;
 }
 
+/**
+ * Refuses a source that cannot be tracked. Writes of the application that fail
+ * are no reason to stop a trail: they fail all the same without it, and what
+ * does go through would be missing.
+ */
 async function check(
   client: Client,
   facts: SourceFacts,
@@ -89,10 +94,14 @@ async function check(
   log: Log,
 ): Promise<void> {
   const findings = checkSource(facts, await readTables(client), settings);
-  for (const { severity, code, message, remedy } of findings) {
-    if (severity === "warning") log.warn({ code, remedy }, message);
+  const stops = (finding: Finding) =>
+    finding.severity === "error" && finding.code !== "table-writes-fail";
+  for (const finding of findings) {
+    if (stops(finding)) continue;
+    const { severity, code, message, remedy } = finding;
+    log[severity === "error" ? "error" : "warn"]({ code, remedy }, message);
   }
-  refuse(findings);
+  refuse(findings.filter(stops));
 }
 
 /**
