@@ -54,7 +54,8 @@ export async function openReplication(
 ): Promise<ReplicationStream> {
   const service = new LogicalReplicationService(options.config, {
     acknowledge: { auto: false, timeoutSeconds: 0 },
-    // The library's flow control waits once per row; ours once per block.
+    // With the library's flow control a keepalive overtakes the rows that wait,
+    // and its position would be taken for one behind them (docs/decisions.md).
     flowControl: { enabled: false },
   });
   let connection: RawConnection | undefined;
