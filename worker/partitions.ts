@@ -69,16 +69,33 @@ export async function expiredPartitions(
     });
 }
 
-/** Takes a partition out of `changes` without blocking its readers, then drops it. */
+/**
+ * Takes a partition out of `changes` without blocking its readers, then drops
+ * it. Two workers on one destination take turns, and what one was interrupted
+ * in, the next one finishes.
+ */
 export async function dropPartition(
   client: Client,
   name: string,
 ): Promise<void> {
-  await client.query(
-    `ALTER TABLE public.changes DETACH PARTITION public.${name} CONCURRENTLY`,
-  );
-  await client.query(`DROP TABLE public.${name}`);
+  await client.query(`SELECT pg_advisory_lock(${UPKEEP_LOCK})`);
+  try {
+    const { rows } = await client.query(
+      "SELECT inhdetachpending AS pending FROM pg_inherits WHERE inhrelid = to_regclass($1)",
+      [`public.${name}`],
+    );
+    if (rows[0]) {
+      await client.query(
+        `ALTER TABLE public.changes DETACH PARTITION public.${name} ${rows[0].pending ? "FINALIZE" : "CONCURRENTLY"}`,
+      );
+    }
+    await client.query(`DROP TABLE IF EXISTS public.${name}`);
+  } finally {
+    await client.query(`SELECT pg_advisory_unlock(${UPKEEP_LOCK})`);
+  }
 }
+
+const UPKEEP_LOCK = "hashtext('_bemi_upkeep')";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

@@ -11,6 +11,7 @@ import { migrate } from "./destination-schema";
 import type { Log } from "./log";
 import { formatLsn } from "./lsn";
 import { ownTables } from "./own-tables";
+import { keepPartitions } from "./partition-upkeep";
 import { ensurePartition, monthOf } from "./partitions";
 import { runPipeline } from "./pipeline";
 import { Releases } from "./releases";
@@ -52,20 +53,22 @@ export async function runTrail(
       ...(tunnel ? { tunnel } : {}),
     });
 
+  const connectDestination = async () =>
+    connect(
+      settings.destination,
+      await connectionConfig(settings.destination, {
+        applicationName,
+        options: DESTINATION_OPTIONS,
+        ...(tunnel && settings.destinationIsSource ? { tunnel } : {}),
+      }),
+    );
+
   // The destination first: a slot holds back the source's log from the moment
   // it is made, and is of no use before its rows have a place.
-  const writing = await connect(
-    settings.destination,
-    await connectionConfig(settings.destination, {
-      applicationName,
-      options: DESTINATION_OPTIONS,
-      ...(tunnel && settings.destinationIsSource ? { tunnel } : {}),
-    }),
-  );
+  const writing = await connectDestination();
   releases.defer(() => writing.end());
   await migrate(writing, settings);
-  const month = monthOf(new Date());
-  for (const ahead of [month, month + 1]) await ensurePartition(writing, ahead);
+  await ensurePartition(writing, monthOf(new Date()));
 
   const { source, watermark: known } = await prepareSource({
     settings,
@@ -112,6 +115,11 @@ export async function runTrail(
   releases.defer(() => status.endSession());
   status.beginSession(stitcher.counters, () => stream.frames.waitingBytes);
   monitorSlot({ catalog, slotName, status, log }, over.signal);
+  const { retentionDays } = settings;
+  keepPartitions(
+    { connect: connectDestination, retentionDays, log },
+    over.signal,
+  );
   log.info(
     {
       slot: slotName,
