@@ -1,5 +1,6 @@
 /** Taking over a watermark from a predecessor that may be frozen, not dead. */
 import type { Client } from "pg";
+import { FencedError } from "./errors";
 import { errorCode, SQLSTATE } from "./sql-state";
 import { claimWatermark, type TrailSource, type Watermark } from "./watermark";
 
@@ -31,4 +32,22 @@ export async function claim(
       await client.query("SET lock_timeout = 0").catch(() => undefined);
     }
   }
+}
+
+/**
+ * For a worker that lost its connections, and comes back.
+ *
+ * @throws FencedError when another one claimed the watermark since this process
+ * did, with `epoch`: two would take the slot from each other in turns (H13).
+ */
+export function checkNotFenced(
+  { epoch: found, slotName }: Watermark,
+  epoch: bigint | undefined,
+): void {
+  if (epoch !== undefined && found !== epoch) throw fenced(slotName);
+}
+
+/** What a worker ends with when another one took over. */
+export function fenced(slotName: string): FencedError {
+  return new FencedError(`fenced: another worker took over slot "${slotName}"`);
 }

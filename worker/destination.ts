@@ -8,8 +8,8 @@ import type { Client } from "pg";
 import { type CopyStreamQuery, from as copyFrom } from "pg-copy-streams";
 import type { Batch, LateContext } from "./batch";
 import { COPY_COLUMNS, COPY_HEADER, COPY_TRAILER } from "./change-row";
-import { FencedError } from "./errors";
-import { formatLsn, type Lsn } from "./lsn";
+import { fenced } from "./claim";
+import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { ensurePartition } from "./partitions";
 import type { Watermark } from "./watermark";
 
@@ -89,12 +89,10 @@ export class Destination {
     const row = results[2]?.rows[0];
     if (
       row?.epoch !== String(this.#watermark.epoch) ||
-      row.commit_lsn !== formatLsn(this.#commitLsn)
+      parseLsn(row.commit_lsn) !== this.#commitLsn
     ) {
       await this.#client.query("ROLLBACK");
-      throw new FencedError(
-        `fenced: another worker took over slot "${this.#watermark.slotName}"`,
-      );
+      throw fenced(this.#watermark.slotName);
     }
     this.#inTransaction = true;
   }

@@ -15,7 +15,10 @@ export class Status {
   /** Why it waits; a sentence without data. */
   problem: string | undefined;
   hasStreamed = false;
+  /** Failures since something was last made durable. */
   attempts = 0;
+  /** Of this process's last claim on the watermark (H13). */
+  epoch: bigint | undefined;
   /** Of finished sessions; the running one's are in `session`. */
   readonly totals: StitchCounters = {
     transactions: 0,
@@ -49,7 +52,6 @@ export class Status {
     this.state = "streaming";
     this.hasStreamed = true;
     this.problem = undefined;
-    this.attempts = 0;
   }
 
   endSession(): void {

@@ -14,6 +14,8 @@ import { UnreadableMessageError } from "./pgoutput";
 import { errorCode } from "./sql-state";
 import type { Status } from "./status";
 
+/** Time to end in order; `docker stop` kills after 10 s, Fargate after 30. */
+const STOP_GRACE_MS = 8_000;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 30_000;
 /** Failed log-ins lock accounts, so they are repeated slowly (H27). */
@@ -37,10 +39,13 @@ export async function supervise(
   signal: AbortSignal,
 ): Promise<number> {
   const { status, log } = parts;
+  const graceOver = afterAbort(signal, STOP_GRACE_MS);
   for (;;) {
     try {
       status.state = "starting";
-      await session(signal);
+      // A destination that is locked answers nobody, and nothing depends on an
+      // end in order: what is not durable is read again (H14).
+      await Promise.race([session(signal), graceOver]);
     } catch (error) {
       if (!signal.aborted) {
         const { exitCode, delayMs } = decide(error, status, Math.random());
@@ -89,6 +94,13 @@ export function decide(
     return end(EXIT_CODE.failed);
   }
   return again(FIRST_DELAY_MS, MAX_DELAY_MS);
+}
+
+/** Resolves some time after the abort. */
+function afterAbort(signal: AbortSignal, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => setTimeout(resolve, ms).unref());
+  });
 }
 
 /** Another worker, or the server has not noticed the end of the last (H39). */

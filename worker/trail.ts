@@ -4,7 +4,7 @@
  */
 import { Catalog } from "./catalog";
 import { sourceIdentity } from "./change-row";
-import { claim } from "./claim";
+import { checkNotFenced, claim } from "./claim";
 import { connect, connectionConfig } from "./connect";
 import { Destination } from "./destination";
 import { migrate } from "./destination-schema";
@@ -76,6 +76,7 @@ export async function runTrail(
     writing,
     log,
   });
+  checkNotFenced(known, status.epoch);
   const catalog = releases.use(
     new Catalog(async () => connect(settings.source, await sourceConfig())),
   );
@@ -92,7 +93,9 @@ export async function runTrail(
   );
   // The server has granted the slot to this worker alone; only now may it
   // fence off a predecessor (H13).
+  status.epoch = undefined;
   const watermark = await claim(writing, source);
+  status.epoch = watermark.epoch;
   const stitcher = new Stitcher({
     policy: tablePolicy({
       settings,
@@ -138,6 +141,9 @@ export async function runTrail(
       confirm(position) {
         stream.confirm(position);
         status.confirmedLsn = formatLsn(position);
+        // Not sooner: a session that only begins and fails again would be
+        // repeated for ever, and without a pause (H18).
+        status.attempts = 0;
       },
       batchMaxBytes: settings.batchMaxBytes,
       batchMaxDelayMs: settings.batchMaxDelayMs,
