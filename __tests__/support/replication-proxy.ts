@@ -1,0 +1,151 @@
+/**
+ * A TCP proxy in front of the source that understands as much of the protocol
+ * as to change, hold or watch what streams through a replication connection.
+ */
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { Cluster } from "../../scripts/cluster";
+
+const COPY_DATA = 0x64;
+const XLOG_DATA = 0x77;
+const STATUS = 0x72;
+/** Tag, start, end and clock in front of a pgoutput message. */
+const XLOG_HEADER_BYTES = 25;
+
+export interface ProxyHooks {
+  /** What the worker is given in place of a pgoutput message. */
+  change?: (message: Buffer) => Buffer;
+  /** True: this message still passes, all that follows waits. */
+  holdAfter?: (message: Buffer) => boolean;
+  /** What the source is told in place of a status' position. */
+  report?: (position: bigint) => bigint;
+}
+
+export class ReplicationProxy implements AsyncDisposable {
+  hooks: ProxyHooks = {};
+  readonly port: number;
+  readonly #close: () => Promise<void>;
+  readonly #held: (() => void)[] = [];
+  /** The connection that is held; look-ups on others go on. */
+  #holding: Socket | undefined;
+
+  private constructor(port: number, close: () => Promise<void>) {
+    this.port = port;
+    this.#close = close;
+  }
+
+  static async start(target: Cluster): Promise<ReplicationProxy> {
+    const sockets = new Set<Socket>();
+    const server = createServer((worker) => {
+      const source = connect(target.port, target.host);
+      for (const socket of [worker, source]) {
+        socket.setNoDelay(true);
+        sockets.add(socket);
+        socket.on("error", () => undefined);
+        socket.on("close", () => sockets.delete(socket));
+      }
+      proxy.#carry(worker, source);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const proxy = new ReplicationProxy(port, async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    });
+    return proxy;
+  }
+
+  /** Whether a message made the proxy hold what follows. */
+  get holding(): boolean {
+    return this.#holding !== undefined;
+  }
+
+  /** Hands on what was held, and goes on. */
+  release(): void {
+    this.#holding = undefined;
+    for (const act of this.#held.splice(0)) act();
+  }
+
+  #carry(worker: Socket, source: Socket): void {
+    const fromWorker = new Splitter(true);
+    worker.on("data", (bytes) => {
+      for (const message of fromWorker.split(bytes)) {
+        source.write(this.#toSource(message));
+      }
+    });
+    worker.on("close", () => source.destroy());
+    const fromSource = new Splitter(false);
+    source.on("data", (bytes) => {
+      for (const message of fromSource.split(bytes)) {
+        this.#pass(worker, () => this.#toWorker(worker, message));
+      }
+    });
+    // The worker does not learn of it while the proxy holds: a half-open line.
+    source.on("close", () => this.#pass(worker, () => worker.end()));
+  }
+
+  #pass(worker: Socket, act: () => void): void {
+    if (this.#holding === worker) this.#held.push(act);
+    else act();
+  }
+
+  #toWorker(worker: Socket, message: Buffer): void {
+    if (message[0] !== COPY_DATA || message[5] !== XLOG_DATA) {
+      worker.write(message);
+      return;
+    }
+    const { change, holdAfter } = this.hooks;
+    const payload = message.subarray(5 + XLOG_HEADER_BYTES);
+    const changed = change ? change(payload) : payload;
+    const out = Buffer.concat([
+      message.subarray(0, 5 + XLOG_HEADER_BYTES),
+      changed,
+    ]);
+    out.writeUInt32BE(out.length - 1, 1);
+    worker.write(out);
+    if (holdAfter?.(payload)) this.#holding ??= worker;
+  }
+
+  #toSource(message: Buffer): Buffer {
+    const { report } = this.hooks;
+    if (!report || message[0] !== COPY_DATA || message[5] !== STATUS) {
+      return message;
+    }
+    const out = Buffer.from(message);
+    for (const at of [6, 14, 22]) {
+      out.writeBigUInt64BE(report(out.readBigUInt64BE(at)), at);
+    }
+    return out;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+  }
+}
+
+/** Bytes to whole messages of the protocol. */
+class Splitter {
+  #rest: Buffer = Buffer.alloc(0);
+  #isStartup: boolean;
+
+  /** The first message of a client has no type. */
+  constructor(isClient: boolean) {
+    this.#isStartup = isClient;
+  }
+
+  split(bytes: Buffer): Buffer[] {
+    this.#rest = Buffer.concat([this.#rest, bytes]);
+    const messages: Buffer[] = [];
+    for (;;) {
+      const typeBytes = this.#isStartup ? 0 : 1;
+      if (this.#rest.length < typeBytes + 4) return messages;
+      const length = typeBytes + this.#rest.readUInt32BE(typeBytes);
+      if (this.#rest.length < length) return messages;
+      messages.push(this.#rest.subarray(0, length));
+      this.#rest = this.#rest.subarray(length);
+      this.#isStartup = false;
+    }
+  }
+}
