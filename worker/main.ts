@@ -80,7 +80,8 @@ async function run(settings: Settings, signal: AbortSignal): Promise<number> {
     status.state = "stopping";
     log.info("stopping");
   });
-  return supervise(
+  // Awaited here: returning the promise would end `http` at once.
+  return await supervise(
     (stop) => runTrail({ settings, status, log }, stop),
     { status, log },
     signal,
