@@ -3,7 +3,7 @@
  * description decodes them: today's catalogue may show other columns (H56).
  */
 import { textField } from "./change-row";
-import type { RelationMessage } from "./pgoutput";
+import { type RelationMessage, UnreadableMessageError } from "./pgoutput";
 import { type ValueType, valueType } from "./value-types";
 
 /** What the worker's configuration and the catalogue say about a table. */
@@ -39,6 +39,28 @@ export interface Relation {
   readonly key: readonly number[];
   /** database, schema and table as fields of a row. */
   readonly fields: Buffer;
+}
+
+/** The tables of a session, each as the stream described it last. */
+export class Relations {
+  readonly #policy: TablePolicy;
+  readonly #byOid = new Map<number, Relation>();
+
+  constructor(policy: TablePolicy) {
+    this.#policy = policy;
+  }
+
+  async announce(message: RelationMessage): Promise<void> {
+    const relation = await describeRelation(message, this.#policy);
+    this.#byOid.set(relation.oid, relation);
+  }
+
+  /** @throws UnreadableMessageError: the stream describes before it uses. */
+  of(oid: number): Relation {
+    const relation = this.#byOid.get(oid);
+    if (relation) return relation;
+    throw new UnreadableMessageError(`row of an unannounced relation ${oid}`);
+  }
 }
 
 /** Joins what the stream, the configuration and the catalogue know. */
