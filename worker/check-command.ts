@@ -1,16 +1,16 @@
 /** `check`: findings about source and destination; reads and changes nothing. */
-import { connect, connectionConfig } from "./connect";
+import { UnreachableError } from "./connect";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import type { Finding } from "./finding";
-import { checkSource } from "./preflight";
+import { inspectDestination, inspectSource } from "./inspect";
+import { describeError } from "./log";
 import { Releases } from "./releases";
-import { VALUE_SESSION_OPTIONS } from "./session";
 import type { Settings } from "./settings";
-import { readSourceFacts } from "./source-facts";
-import { readTables } from "./tracked-tables";
 import { openTunnel } from "./tunnel";
+import type { Watermark } from "./watermark";
 
 const APPLICATION_NAME = "bemi-worker check";
+const TUNNEL_TIMEOUT_MS = 60_000;
 
 /** Exit code 0 without an error among the findings, else 1. */
 export async function runCheck(
@@ -29,63 +29,76 @@ export async function runCheck(
     : EXIT_CODE.stopped;
 }
 
+/** Of both servers, also when one of them cannot be reached. */
 async function findAll(settings: Settings): Promise<Finding[]> {
   await using releases = new Releases();
   const findings: Finding[] = [];
-  try {
-    const tunnel = settings.ssh
-      ? releases.use(
-          await openTunnel(settings.ssh, AbortSignal.timeout(60_000)),
-        )
-      : undefined;
-    const details = {
+  const look = async (
+    which: "source" | "destination",
+    find: () => Promise<Finding[]>,
+  ): Promise<void> => {
+    findings.push(
+      ...(await find().catch((error: unknown) => [failure(which, error)])),
+    );
+  };
+  // Opened once, and only by whom it leads to; closed after both.
+  const opened = settings.ssh
+    ? openTunnel(settings.ssh, AbortSignal.timeout(TUNNEL_TIMEOUT_MS))
+    : undefined;
+  opened?.then((tunnel) => releases.use(tunnel)).catch(() => undefined);
+  const way = async () => {
+    const tunnel = await opened;
+    return {
       applicationName: APPLICATION_NAME,
       ...(tunnel ? { tunnel } : {}),
     };
-    const source = await connect(
-      settings.source,
-      await connectionConfig(settings.source, {
-        ...details,
-        options: VALUE_SESSION_OPTIONS,
-      }),
+  };
+  let watermark: Watermark | undefined;
+  await look("destination", async () => {
+    const destination = await inspectDestination(
+      settings,
+      settings.destinationIsSource
+        ? await way()
+        : { applicationName: APPLICATION_NAME },
     );
-    releases.defer(() => source.end());
-    findings.push(
-      ...checkSource(
-        await readSourceFacts(source, settings),
-        await readTables(source),
-        settings,
-      ),
+    watermark = destination.watermark;
+    return destination.findings;
+  });
+  // One server that cannot be reached is one finding.
+  if (!settings.destinationIsSource || !findings.some(isUnreachable)) {
+    await look("source", async () =>
+      inspectSource(settings, await way(), watermark),
     );
-  } catch (error) {
-    findings.push(unreachable("source", error));
   }
-  if (settings.destinationIsSource) return findings;
-  try {
-    const destination = await connect(
-      settings.destination,
-      await connectionConfig(settings.destination, {
-        applicationName: APPLICATION_NAME,
-      }),
-    );
-    releases.defer(() => destination.end());
-  } catch (error) {
-    findings.push(unreachable("destination", error));
-  }
-  return findings;
+  return findings.sort(
+    (a, b) => Number(b.severity === "error") - Number(a.severity === "error"),
+  );
 }
 
-function unreachable(which: "source" | "destination", error: unknown): Finding {
-  const configuration = error instanceof ConfigurationError;
+function isUnreachable({ code }: Finding): boolean {
+  return code.endsWith("-unreachable");
+}
+
+/** What was thrown instead of found. */
+function failure(which: "source" | "destination", error: unknown): Finding {
+  if (error instanceof OperatorError) {
+    return {
+      code: `${which}-refused`,
+      severity: "error",
+      message: error.message,
+      remedy: error.remedy,
+    };
+  }
+  const connection =
+    error instanceof ConfigurationError || error instanceof UnreachableError;
   return {
-    code: `${which}-unreachable`,
+    code: connection ? `${which}-unreachable` : `${which}-unreadable`,
     severity: "error",
-    message: error instanceof Error ? error.message : String(error),
-    remedy:
-      error instanceof OperatorError
-        ? error.remedy
-        : `correct the ${which}'s connection and run check again`,
-    exitCode: configuration ? 2 : 3,
+    message: connection
+      ? error.message
+      : `the ${which} could not be read: ${JSON.stringify(describeError(error))}`,
+    remedy: `correct the ${which}'s connection and run check again`,
+    exitCode: error instanceof ConfigurationError ? 2 : 3,
   };
 }
 

@@ -55,16 +55,21 @@ interface Explanation {
 }
 
 function explain(error: unknown, code: string | undefined): Explanation {
-  if (code === undefined) {
-    // pg gives this one no code.
-    return error instanceof Error && /does not support SSL/.test(error.message)
-      ? NO_TLS
-      : UNKNOWN;
-  }
+  if (code === undefined) return explainText(error);
   const known = KNOWN.get(code);
   if (known) return known;
   if (CERTIFICATE_CODES.has(code)) return UNTRUSTED;
   return /^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code) ? TLS_BROKEN : UNKNOWN;
+}
+
+/** pg's own errors have no code; their texts are the same everywhere. */
+function explainText(error: unknown): Explanation {
+  const text = error instanceof Error ? error.message : "";
+  if (/does not support SSL/.test(text)) return NO_TLS;
+  if (/^timeout expired$/.test(text)) return unreachable("does not answer");
+  return /^Connection terminated/.test(text)
+    ? unreachable("closed the connection")
+    : UNKNOWN;
 }
 
 /** With several addresses for a name, Node wraps one error for each. */
@@ -79,7 +84,7 @@ const WAY_THERE =
 
 const POOLER: Explanation = {
   verdict: "configuration",
-  what: "does not speak the replication protocol; a pooler or proxy (PgBouncer, RDS Proxy) seems to be in front",
+  what: "does not take the start-up parameters of replication or of a session of one's own; a pooler or proxy (PgBouncer, RDS Proxy) seems to be in front",
   remedy:
     "set <prefix>_HOST and <prefix>_PORT to the database server itself; a direct endpoint is needed",
 };

@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 import { ConfigurationError } from "./errors";
 import type { Status } from "./status";
 
+const START_MS = 120_000;
+
 export interface HttpServer extends AsyncDisposable {
   readonly port: number;
 }
@@ -51,7 +53,7 @@ export async function serveHttp(
   };
 }
 
-/** Healthy is: streaming, or not yet given time to (two minutes). */
+/** Healthy is: streaming, or not yet given time to (two minutes) or failed. */
 export function describeHealth(status: Status): {
   readonly healthy: boolean;
   readonly [detail: string]: unknown;
@@ -59,7 +61,11 @@ export function describeHealth(status: Status): {
   const { state, problem, confirmedLsn, slot, counters, startedAt } = status;
   const ageMs = Date.now() - startedAt.getTime();
   return {
-    healthy: state === "streaming" || (state === "starting" && ageMs < 120_000),
+    // A further attempt after a failure is no health yet: with every attempt
+    // the answer would change to and fro.
+    healthy:
+      state === "streaming" ||
+      (state === "starting" && !problem && ageMs < START_MS),
     state,
     ...(problem ? { problem } : {}),
     startedAt,

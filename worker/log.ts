@@ -27,10 +27,7 @@ export function describeError(error: unknown): Record<string, unknown> {
       schema: error.schema,
       table: error.table,
       constraint: error.constraint,
-      // Messages of the classes 22 (data), 23 (constraint) quote values.
-      ...(/^(22|23|XX|P0)/.test(error.code ?? "22")
-        ? {}
-        : { message: error.message }),
+      ...(quotesData(error) ? {} : { message: error.message }),
     };
   }
   if (error instanceof Error) {
@@ -43,4 +40,14 @@ export function describeError(error: unknown): Record<string, unknown> {
     };
   }
   return { message: "something that is not an Error was thrown" };
+}
+
+/**
+ * Messages of the classes 22 (data) and 23 (constraint) quote values, and one
+ * with a context comes out of a function or a COPY: a trigger may say anything
+ * under any code that it likes. The context of the decoding itself is harmless.
+ */
+function quotesData({ code, where }: DatabaseError): boolean {
+  const isForeign = where !== undefined && !where.startsWith('slot "');
+  return isForeign || /^(22|23|XX|P0)/.test(code ?? "22");
 }

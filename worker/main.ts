@@ -8,6 +8,7 @@ import { runCheck } from "./check-command";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import { runGap } from "./gap-command";
 import { serveHttp } from "./http";
+import { refuseUnfit } from "./inspect";
 import { createLog, describeError } from "./log";
 import { emitEmf, prometheusMetrics } from "./metrics";
 import { readSettings, type Settings } from "./settings";
@@ -21,6 +22,7 @@ const program = new Command()
   .description(
     "Reads the write-ahead log of a PostgreSQL database and stores every row change with the application's context in the table `changes`. Configured by environment variables (docs/configuration.md).",
   )
+  .showHelpAfterError("--help names the subcommands and their options")
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : EXIT_CODE.configuration);
   });
@@ -28,7 +30,7 @@ const program = new Command()
 program
   .command("run", { isDefault: true })
   .description("track changes until SIGTERM or SIGINT (the default)")
-  .action(() => finish(run));
+  .action(() => finish(run, { endsInOrder: true }));
 
 program
   .command("check")
@@ -82,7 +84,10 @@ async function run(settings: Settings, signal: AbortSignal): Promise<number> {
   });
   // Awaited here: returning the promise would end `http` at once.
   return await supervise(
-    (stop) => runTrail({ settings, status, log }, stop),
+    async (stop) => {
+      if (!status.hasStreamed) await refuseUnfit(settings, log, stop);
+      await runTrail({ settings, status, log }, stop);
+    },
     { status, log },
     signal,
   );
@@ -95,10 +100,16 @@ function logFor(settings: Settings) {
 /** Settings in, exit code out; a wrong variable is said before anything runs. */
 async function finish(
   command: (settings: Settings, signal: AbortSignal) => Promise<number>,
+  { endsInOrder = false }: { readonly endsInOrder?: boolean } = {},
 ): Promise<void> {
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
-    process.on(name, () => stop.abort());
+    process.on(name, () => {
+      stop.abort();
+      // What the other commands do is whole by itself, statement by statement,
+      // and nobody should wait for a lock with Ctrl-C in hand.
+      if (!endsInOrder) process.exit(EXIT_CODE.failed);
+    });
   }
   process.exit(
     await exitCode(() => command(readSettings(process.env), stop.signal)),

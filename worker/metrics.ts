@@ -2,7 +2,7 @@
  * The worker's figures, for Prometheus, or as CloudWatch embedded metric lines.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
-import { Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { Status } from "./status";
 
 const EMF_INTERVAL_MS = 60_000;
@@ -111,13 +111,23 @@ export function prometheusMetrics(
   const registry = new Registry();
   registry.setDefaultLabels({ slot: slotName });
   for (const { name, help, read } of FIGURES) {
+    const configuration = { name, help, registers: [registry] };
+    if (name.endsWith("_total")) {
+      new Counter({
+        ...configuration,
+        collect() {
+          this.reset();
+          this.inc(read(status) ?? 0);
+        },
+      });
+      continue;
+    }
     new Gauge({
-      name,
-      help,
-      registers: [registry],
+      ...configuration,
       collect() {
         const value = read(status);
-        if (value === undefined) this.reset();
+        // Gone rather than 0: what is not known must not look like calm.
+        if (value === undefined) this.remove();
         else this.set(value);
       },
     });

@@ -4,13 +4,19 @@
  * it audits (H33, H34).
  */
 import type { Catalog } from "./catalog";
+import { ConfigurationError } from "./errors";
 import { describeError, type Log } from "./log";
 import type { SlotStatus, Status } from "./status";
 
 const POLL_MS = 10_000;
 const PROGRESS_MS = 60_000;
+/** Failed log-ins lock accounts, so they are repeated slowly (H27). */
+const MAX_LOGIN_DELAY_MS = 15 * 60_000;
 
-/** Polls until `signal`; failures are logged and tried again. */
+/**
+ * Polls until `signal`; failures are logged and tried again. The stream goes on
+ * without this connection, also while nobody can log in any more.
+ */
 export function monitorSlot(
   parts: {
     readonly catalog: Catalog;
@@ -23,15 +29,30 @@ export function monitorSlot(
   const { catalog, slotName, status, log } = parts;
   let reported = { atMs: Date.now(), changes: status.counters.changes };
   let level: WalLevel = "ok";
+  let failures = 0;
+  let delayMs = POLL_MS;
 
   const poll = async (): Promise<void> => {
     try {
-      status.slot = await readSlot(catalog, slotName);
+      const slot = await readSlot(catalog, slotName);
+      if (signal.aborted) return;
+      status.slot = slot;
+      failures = 0;
+      delayMs = POLL_MS;
     } catch (error) {
-      log.debug({ error: describeError(error) }, "slot not read");
+      if (signal.aborted) return;
+      // What is not known is not said: an old figure would look calm.
+      status.slot = undefined;
+      if (error instanceof ConfigurationError) {
+        delayMs = Math.min(delayMs * 2, MAX_LOGIN_DELAY_MS);
+      }
+      log[failures++ === 0 ? "warn" : "debug"](
+        { error: describeError(error), retryInMs: delayMs },
+        "slot not read",
+      );
       return;
     }
-    if (!status.slot || signal.aborted) return;
+    if (!status.slot) return;
     const now = walLevel(status.slot);
     if (now !== level) log.warn({ ...slotFields(status.slot) }, WARNINGS[now]);
     level = now;
@@ -50,9 +71,13 @@ export function monitorSlot(
     reported = { atMs: Date.now(), changes };
   };
 
-  const timer = setInterval(() => void poll(), POLL_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
-  void poll();
+  let timer: NodeJS.Timeout | undefined;
+  const repeat = async (): Promise<void> => {
+    await poll();
+    if (!signal.aborted) timer = setTimeout(() => void repeat(), delayMs);
+  };
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  void repeat();
 }
 
 type WalLevel = "ok" | "half" | "critical";
@@ -66,6 +91,8 @@ const WARNINGS: Readonly<Record<WalLevel, string>> = {
 
 /** How near the slot is to being lost. */
 export function walLevel(slot: SlotStatus): WalLevel {
+  // "unreserved": the limit is passed, and the next checkpoint may remove it.
+  if (["unreserved", "lost"].includes(slot.walStatus)) return "critical";
   if (slot.safeBytes === undefined) return "ok";
   const used = slot.retainedBytes / (slot.retainedBytes + slot.safeBytes);
   if (used >= 0.8) return "critical";

@@ -17,6 +17,8 @@ export class Status {
   hasStreamed = false;
   /** Failures since something was last made durable. */
   attempts = 0;
+  /** Failed log-ins since the last stream; they are repeated more slowly. */
+  failedLogins = 0;
   /** Of this process's last claim on the watermark (H13). */
   epoch: bigint | undefined;
   /** Of finished sessions; the running one's are in `session`. */
@@ -52,11 +54,14 @@ export class Status {
     this.state = "streaming";
     this.hasStreamed = true;
     this.problem = undefined;
+    this.failedLogins = 0;
   }
 
   endSession(): void {
     Object.assign(this.totals, this.counters);
     this.session = undefined;
+    // Of a slot that nobody looks at any more, an old figure would look calm.
+    this.slot = undefined;
     this.#waitingBytes = () => 0;
   }
 }

@@ -50,7 +50,8 @@ export async function supervise(
       if (!signal.aborted) {
         const { exitCode, delayMs } = decide(error, status, Math.random());
         status.problem = problemOf(error);
-        status.attempts++;
+        if (error instanceof ConfigurationError) status.failedLogins++;
+        else status.attempts++;
         report(error, { exitCode, delayMs }, log);
         if (exitCode !== undefined) return exitCode;
         status.state = "waiting";
@@ -64,13 +65,17 @@ export async function supervise(
 /** What happens after a failure. `random` is in [0, 1), for jitter. */
 export function decide(
   error: unknown,
-  status: Pick<Status, "attempts" | "hasStreamed">,
+  status: Pick<Status, "attempts" | "failedLogins" | "hasStreamed">,
   random: number,
 ): Decision {
-  const { attempts, hasStreamed } = status;
-  const again = (firstMs: number, maxMs: number): Decision => ({
+  const { attempts, failedLogins, hasStreamed } = status;
+  const again = (
+    firstMs: number,
+    maxMs: number,
+    failures = attempts,
+  ): Decision => ({
     delayMs: Math.round(
-      Math.min(maxMs, firstMs * 2 ** attempts) * (0.75 + random / 2),
+      Math.min(maxMs, firstMs * 2 ** failures) * (0.75 + random / 2),
     ),
   });
   const end = (exitCode: number): Decision => ({ exitCode, delayMs: 0 });
@@ -80,7 +85,7 @@ export function decide(
   if (error instanceof ConfigurationError) {
     // A password that was right before is being changed somewhere.
     return hasStreamed
-      ? again(FIRST_LOGIN_DELAY_MS, MAX_LOGIN_DELAY_MS)
+      ? again(FIRST_LOGIN_DELAY_MS, MAX_LOGIN_DELAY_MS, failedLogins)
       : end(EXIT_CODE.configuration);
   }
   if (

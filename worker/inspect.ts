@@ -1,0 +1,133 @@
+/**
+ * Both servers as they are, before anything is written: the same look for
+ * `check` and for a worker's first start, so that a refusal leaves nothing
+ * behind, neither a table at the destination nor a slot at the source.
+ */
+import { escapeIdentifier } from "pg";
+import { connect, connectionConfig } from "./connect";
+import { checkContinuity } from "./continuity";
+import { findWatermark, readDestinationFacts } from "./destination-facts";
+import { type Finding, refuse } from "./finding";
+import type { Log } from "./log";
+import { administratorSql } from "./missing-privilege";
+import { checkSource } from "./preflight";
+import { checkDestination } from "./preflight-destination";
+import { checkPlan } from "./publication-plan-check";
+import { Releases } from "./releases";
+import { VALUE_SESSION_OPTIONS, verifySession } from "./session";
+import { type Situation, setUpSteps } from "./set-up-steps";
+import type { Settings } from "./settings";
+import { identifySource } from "./source";
+import { readSourceFacts } from "./source-facts";
+import { readSchemas, readTables } from "./tracked-tables";
+import { openTunnel, type Tunnel } from "./tunnel";
+import type { Watermark } from "./watermark";
+
+export interface Way {
+  readonly applicationName: string;
+  /** To the source, and to a destination that is the source. */
+  readonly tunnel?: Tunnel;
+}
+
+/** @throws what keeps a worker from starting, with everything that does. */
+export async function refuseUnfit(
+  settings: Settings,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  await using releases = new Releases();
+  const way = {
+    applicationName: `bemi-worker ${settings.slotName}`,
+    ...(settings.ssh
+      ? { tunnel: releases.use(await openTunnel(settings.ssh, signal)) }
+      : {}),
+  };
+  const { findings, watermark } = await inspectDestination(settings, way);
+  if (!watermark) findings.push(...(await inspectSource(settings, way)));
+  // The trail reads the source again, and says its warnings then.
+  for (const { severity, code, message, remedy } of findings) {
+    if (severity === "error" || !code.startsWith("destination")) continue;
+    log.warn({ code, remedy }, message);
+  }
+  refuse(findings);
+}
+
+export async function inspectDestination(
+  settings: Settings,
+  { tunnel, ...way }: Way,
+): Promise<{ findings: Finding[]; watermark: Watermark | undefined }> {
+  await using releases = new Releases();
+  const client = await connect(
+    settings.destination,
+    await connectionConfig(settings.destination, {
+      ...way,
+      options: "-c idle_in_transaction_session_timeout=60000",
+      ...(tunnel && settings.destinationIsSource ? { tunnel } : {}),
+    }),
+  );
+  releases.defer(() => client.end());
+  const facts = await readDestinationFacts(client);
+  const { database } = settings.source;
+  const { slotName } = settings;
+  return {
+    findings: checkDestination(facts, settings),
+    watermark: await findWatermark(client, facts, { database, slotName }),
+  };
+}
+
+/** `watermark`: of the trail that is to go on; without it, one is to begin. */
+export async function inspectSource(
+  settings: Settings,
+  way: Way,
+  watermark?: Watermark,
+): Promise<Finding[]> {
+  await using releases = new Releases();
+  const config = await connectionConfig(settings.source, {
+    ...way,
+    options: VALUE_SESSION_OPTIONS,
+  });
+  const client = await connect(settings.source, config);
+  releases.defer(() => client.end());
+  const now: Situation = {
+    facts: await readSourceFacts(client, settings),
+    tables: await readTables(client),
+    schemas: await readSchemas(client),
+  };
+  const willSetUp = !watermark && settings.setup === "auto";
+  const findings = checkSource(now.facts, now.tables, {
+    ...settings,
+    willSetUp,
+  });
+  if (willSetUp && !now.facts.publication) {
+    findings.push(...checkPlan(now, settings));
+  }
+  if (findings.some(({ severity }) => severity === "error")) {
+    return willSetUp
+      ? findings.map((one) => complete(one, now, settings))
+      : findings;
+  }
+  // Asked last: a role without the privilege has its own, better sentence.
+  const source = await identifySource(settings, config, now.facts);
+  if (watermark) checkContinuity(watermark, source, now.facts.slot);
+  await verifySession(client);
+  return findings;
+}
+
+/**
+ * A role that may not replicate will not be let make the rest either: the
+ * administrator gets all the SQL at once, and not the next part at each start.
+ */
+function complete(
+  finding: Finding,
+  now: Situation,
+  settings: Settings,
+): Finding {
+  if (finding.code !== "role-without-replication") return finding;
+  const steps = setUpSteps(now, settings);
+  if (steps.length === 0) return finding;
+  const database = escapeIdentifier(now.facts.database.name);
+  return {
+    ...finding,
+    remedy: `Run this in database ${database} as ${now.facts.onRds ? "a member of rds_superuser" : "a superuser (Amazon RDS and Aurora: GRANT rds_replication instead of ALTER ROLE)"}, statement by statement and not inside BEGIN … COMMIT (psql does), and start again:\n${administratorSql(now.facts, steps)}`,
+  };
+}
