@@ -6,60 +6,68 @@ import type { Client } from "pg";
 import type { Trail } from "./trail";
 import { eventually } from "./worker-process";
 
-const lockKey = 4711;
+let count = 0;
 
 export class Gate implements AsyncDisposable {
+  readonly #key: number;
   readonly #keeper: Client;
   readonly #trail: Trail;
 
-  private constructor(trail: Trail, keeper: Client) {
+  private constructor(key: number, trail: Trail, keeper: Client) {
+    this.#key = key;
     this.#trail = trail;
     this.#keeper = keeper;
   }
 
-  /** `condition` is on the row `NEW` of `changes`; the gate begins closed. */
+  /** Closed for rows `NEW` of `changes` on which `condition` is true. */
   static async close(trail: Trail, condition: string): Promise<Gate> {
+    const key = ++count;
     const keeper = await trail.destinationCluster.client(trail.database);
     await keeper.query(`
-      CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$
-      BEGIN PERFORM pg_advisory_xact_lock_shared(${lockKey}); RETURN NEW; END $$;
-      CREATE TRIGGER gate BEFORE INSERT ON public.changes
-        FOR EACH ROW WHEN (${condition}) EXECUTE FUNCTION pass_gate()`);
-    const gate = new Gate(trail, keeper);
-    await gate.close();
-    return gate;
-  }
-
-  async close(): Promise<void> {
-    await this.#keeper.query(`SELECT pg_advisory_lock(${lockKey})`);
-  }
-
-  async open(): Promise<void> {
-    await this.#keeper.query("SELECT pg_advisory_unlock_all()");
+      CREATE FUNCTION pass_gate_${key}() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN PERFORM pg_advisory_xact_lock_shared(${key}); RETURN NEW; END $$;
+      CREATE TRIGGER gate_${key} BEFORE INSERT ON public.changes
+        FOR EACH ROW WHEN (${condition}) EXECUTE FUNCTION pass_gate_${key}()`);
+    await keeper.query(`SELECT pg_advisory_lock(${key})`);
+    return new Gate(key, trail, keeper);
   }
 
   /** Waits until a worker's COPY stands at the gate. */
   async reached(): Promise<void> {
-    await eventually("a COPY waits at the gate", async () => {
-      const { waiting } = await this.#trail.destination.one<{
-        waiting: boolean;
-      }>(
-        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS waiting",
-      );
-      return waiting;
+    await eventually("a COPY stands at the gate", async () => {
+      return (await this.#waiting()) > 0;
     });
   }
 
-  /** Opens and waits until nobody stands there. */
-  async clear(): Promise<void> {
-    await this.open();
-    await eventually("nobody waits at the gate", async () => {
-      const { free } = await this.#trail.destination.one<{ free: boolean }>(
-        "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS free",
-        [lockKey],
-      );
-      return free;
+  /** Opens it, for good. */
+  async open(): Promise<void> {
+    await this.#keeper.query("SELECT pg_advisory_unlock_all()");
+  }
+
+  /**
+   * Opens it after the worker whose COPY stands there was killed: the server
+   * would notice that only when it reads on.
+   */
+  async abandon(): Promise<void> {
+    await this.#trail.destination.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE ${this.#where} AND NOT granted`,
+    );
+    await eventually("nobody stands at the gate", async () => {
+      return (await this.#waiting()) === 0;
     });
+    await this.open();
+  }
+
+  async #waiting(): Promise<number> {
+    const { n } = await this.#trail.destination.one<{ n: number }>(
+      `SELECT count(*)::int AS n FROM pg_locks WHERE ${this.#where} AND NOT granted`,
+    );
+    return n;
+  }
+
+  get #where(): string {
+    return `locktype = 'advisory' AND objid = ${this.#key}
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

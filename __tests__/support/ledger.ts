@@ -205,12 +205,19 @@ export class LedgerWriter {
 
 type LedgerItem = Readonly<{ id: number; [column: string]: unknown }>;
 
+export interface Load extends AsyncDisposable {
+  readonly ledger: Ledger;
+  /** Waits until this many more transactions are committed. */
+  more(transactions: number): Promise<void>;
+  finish(): Promise<Ledger>;
+}
+
 /** Writers that run beside what a test does, until `finish`. */
 export function startLoad(
   trail: Trail,
   names: readonly string[],
   options: { readonly seed: number; readonly maxPauseMs?: number },
-): { readonly ledger: Ledger; finish(): Promise<Ledger> } {
+): Load {
   const ledger = new Ledger();
   const stop = new AbortController();
   const { seed, ...rest } = options;
@@ -228,10 +235,22 @@ export function startLoad(
   running.catch(() => undefined);
   return {
     ledger,
+    async more(transactions) {
+      const wanted = ledger.transactions.length + transactions;
+      await eventually(
+        `${transactions} more transactions`,
+        async () => ledger.transactions.length >= wanted,
+        60_000,
+      );
+    },
     async finish() {
       stop.abort();
       await running;
       return ledger;
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running.catch(() => undefined);
     },
   };
 }

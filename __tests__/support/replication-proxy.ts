@@ -79,16 +79,17 @@ export class ReplicationProxy implements AsyncDisposable {
     const fromSource = new Splitter(false);
     source.on("data", (bytes) => {
       for (const message of fromSource.split(bytes)) {
-        this.#pass(worker, () => this.#toWorker(worker, message));
+        if (this.#holding !== worker) this.#toWorker(worker, message);
+        // Not an error: while the proxy holds, the line is half open, and the
+        // worker never learns how it ended.
+        else if (message[0] === COPY_DATA) {
+          this.#held.push(() => this.#toWorker(worker, message));
+        }
       }
     });
-    // The worker does not learn of it while the proxy holds: a half-open line.
-    source.on("close", () => this.#pass(worker, () => worker.end()));
-  }
-
-  #pass(worker: Socket, act: () => void): void {
-    if (this.#holding === worker) this.#held.push(act);
-    else act();
+    source.on("close", () => {
+      if (this.#holding !== worker) worker.end();
+    });
   }
 
   #toWorker(worker: Socket, message: Buffer): void {

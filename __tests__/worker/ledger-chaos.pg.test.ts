@@ -35,7 +35,7 @@ describe("under a mixed load", () => {
       tables: writers.map(ledgerTables).join(""),
     });
     await trail.streaming().then((worker) => worker.kill());
-    const load = startLoad(trail, writers, { seed: SEED });
+    await using load = startLoad(trail, writers, { seed: SEED });
     await using worker = new Restarted(trail);
     const crash = async (cluster: Cluster): Promise<void> => {
       await cluster.stop("immediate");

@@ -1,0 +1,139 @@
+/**
+ * Who may write (H13, H14, H39): of two workers one, of a frozen one nothing,
+ * and a worker that is asked to end ends.
+ */
+import { Cluster } from "../../scripts/cluster";
+import { Gate } from "../support/gate";
+import { ledgerTables, settle, startLoad } from "../support/ledger";
+import { between, seeded } from "../support/random";
+import { ReplicationProxy } from "../support/replication-proxy";
+import { Trail } from "../support/trail";
+import { eventually, type WorkerProcess } from "../support/worker-process";
+
+const COMMIT = "C".charCodeAt(0);
+const ITEMS = "CREATE TABLE item (id int PRIMARY KEY, text text);";
+/** Small enough that a transaction of some thousand rows goes in parts. */
+const IN_PARTS = { BATCH_MAX_BYTES: "65536" };
+const SLOT_IN_USE = "the slot is in use";
+
+describe("who may write", () => {
+  let source: Cluster;
+  let destination: Cluster;
+  beforeAll(async () => {
+    [source, destination] = await Promise.all([
+      Cluster.start({ settings: { fsync: "off", wal_sender_timeout: "3s" } }),
+      Cluster.start({ settings: { fsync: "off" } }),
+    ]);
+  });
+  afterAll(async () => {
+    await source?.[Symbol.asyncDispose]();
+    await destination?.[Symbol.asyncDispose]();
+  });
+
+  const create = (tables = ITEMS) =>
+    Trail.create({ source, destination, tables, env: IN_PARTS });
+
+  test("of two workers one writes and one waits, and takes over when the other is killed", async () => {
+    await using trail = await create(ledgerTables("two"));
+    let owner = await trail.streaming();
+    await using load = startLoad(trail, ["two"], { seed: 13 });
+    for (let turn = 0; turn < 3; turn++) {
+      const waiting = trail.start();
+      await waiting.log(SLOT_IN_USE);
+      expect(failures(owner)).toEqual([]);
+      await owner.kill();
+      await waiting.log("streaming");
+      owner = waiting;
+    }
+    await settle(trail, await load.finish());
+  });
+
+  test("a worker that is frozen in the middle of a flush is taken over, and ends as fenced when it wakes", async () => {
+    await using trail = await create();
+    const frozen = await trail.streaming();
+    await using gate = await Gate.close(trail, "NEW.primary_key = '1000'");
+    await trail.source.query(
+      "INSERT INTO item SELECT i, 'x' FROM generate_series(1, 3000) i",
+    );
+    await gate.reached();
+    frozen.signal("SIGSTOP");
+    const second = await trail.streaming();
+    await gate.open();
+    await trail.reached(3000);
+    frozen.signal("SIGCONT");
+    expect(await frozen.exited).toEqual({ code: 1, signal: null });
+    expect(frozen.lines.at(-1)?.msg).toContain("fenced");
+    await trail.source.query("INSERT INTO item VALUES (3001)");
+    await trail.reached(3001);
+    expect(failures(second)).toEqual([]);
+  });
+
+  test("rows that the former owner still held when it was taken over are not written by it", async () => {
+    await using trail = await create();
+    await using proxy = await ReplicationProxy.start(source);
+    const former = await trail.streaming({ DB_PORT: String(proxy.port) });
+    proxy.hooks = { holdAfter: (message) => message[0] === COMMIT };
+    await trail.source.query("INSERT INTO item VALUES (1)");
+    await trail.reached(1);
+    await trail.source.query("INSERT INTO item VALUES (2)");
+    const { pid } = await trail.slotState();
+    const end = await trail.walPosition();
+    await eventually("the second is on its way", async () => {
+      const { sent } = await trail.source.one<{ sent: boolean }>(
+        "SELECT sent_lsn >= '0/0'::pg_lsn + $1::numeric AS sent FROM pg_stat_replication WHERE pid = $2",
+        [String(end), pid],
+      );
+      return sent;
+    });
+    await trail.source.query("SELECT pg_terminate_backend($1)", [pid]);
+    await trail.streaming();
+    await trail.reached(2);
+    proxy.release();
+    expect(await former.exited).toEqual({ code: 1, signal: null });
+    // Found at its first write, and not by what a second row would break.
+    expect(failures(former)).toEqual([expect.stringContaining("fenced")]);
+    await trail.reached(2);
+  });
+
+  test("SIGTERM at random times under load ends with exit code 0, and loses and doubles nothing", async () => {
+    const random = seeded(14);
+    await using trail = await create(ledgerTables("asked"));
+    await trail.streaming().then((worker) => worker.kill());
+    await using load = startLoad(trail, ["asked"], { seed: 14 });
+    for (let turn = 0; turn < 8; turn++) {
+      const worker = trail.start();
+      // Also while it still connects.
+      await worker.log(turn < 2 ? "health" : "streaming");
+      await load.more(between(random, 0, 80));
+      worker.signal(turn % 2 ? "SIGTERM" : "SIGINT");
+      expect(await worker.exited).toEqual({ code: 0, signal: null });
+    }
+    await trail.streaming();
+    await settle(trail, await load.finish());
+  });
+
+  test("SIGTERM in the middle of a huge transaction, with the destination stuck, ends with exit code 0 and stores nothing of it", async () => {
+    await using trail = await create();
+    const worker = await trail.streaming();
+    await using gate = await Gate.close(trail, "NEW.primary_key = '1000'");
+    await trail.source.query(
+      "INSERT INTO item SELECT i, 'x' FROM generate_series(1, 30000) i",
+    );
+    await gate.reached();
+    const before = await trail.watermark();
+    worker.signal("SIGTERM");
+    expect(await worker.exited).toEqual({ code: 0, signal: null });
+    expect(await trail.count()).toBe(0);
+    await gate.abandon();
+    expect(await trail.watermark()).toEqual(before);
+    await trail.streaming();
+    await trail.reached(30_000);
+  });
+});
+
+/** What a worker said of failures, apart from waiting for its turn. */
+function failures({ lines }: WorkerProcess): string[] {
+  return lines
+    .filter(({ error, msg }) => error && !msg.includes(SLOT_IN_USE))
+    .map(({ msg }) => msg);
+}
