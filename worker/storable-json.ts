@@ -44,6 +44,21 @@ export function jsonbRefusal(
   return undefined;
 }
 
+/** A quick look, for what can be refused for its depth alone. */
+export function mayBeTooDeep(
+  source: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  if (end - start <= 2 * MAX_DEPTH) return false;
+  let opened = 0;
+  for (let at = start; at < end; at++) {
+    const byte = source[at] as number;
+    if (byte === 0x7b || byte === 0x5b) opened++;
+  }
+  return opened > MAX_DEPTH;
+}
+
 /** Position after the closing quote, or what jsonb dislikes. */
 function scanString(
   source: Uint8Array,

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { writeArray } from "./array-json";
 import type { ByteWriter } from "./byte-writer";
-import { jsonbRefusal } from "./storable-json";
+import { jsonbRefusal, mayBeTooDeep } from "./storable-json";
 import type { ValueType } from "./value-types";
 
 /** Stored for an out-of-line value that an UPDATE left alone (H57). */
@@ -45,7 +45,7 @@ export function writeValue(
     case "timestamp":
       return writeTimestamp(out, source, start, end);
     case "jsonb":
-      return out.bytes(source, start, end);
+      return writeJsonb(out, source, start, end);
     case "json":
       return writeJson(out, source, start, end);
     case "array":
@@ -181,6 +181,20 @@ function writeJson(
   out.bytes(JSON_TEXT);
   writeString(out, source, start, end);
   out.byte(0x7d);
+}
+
+/**
+ * jsonb verbatim: the server has made sure of everything but its depth, which
+ * is one more in the row, and for which a destination may have a smaller stack.
+ */
+function writeJsonb(
+  out: ByteWriter,
+  source: Buffer,
+  start: number,
+  end: number,
+): void {
+  if (mayBeTooDeep(source, start, end)) writeJson(out, source, start, end);
+  else out.bytes(source, start, end);
 }
 
 const JSON_TEXT = Buffer.from('{"$json_text":');

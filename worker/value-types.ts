@@ -2,7 +2,9 @@
  * How `to_jsonb` shows each built-in type. The OIDs are fixed: PostgreSQL 14
  * to 18 agree on all of them (src/include/catalog/pg_type.dat). Any other type
  * (enum, composite, domain, range, extension) travels as its text, which
- * `jsonb_populate_record` reads back through the type's input function.
+ * `jsonb_populate_record` reads back through the type's input function. So do
+ * int2vector and oidvector, of which `to_jsonb` makes arrays: given back from
+ * those their bounds would differ, and arrays of them would fail.
  */
 
 /** JSON form of a value whose text PostgreSQL sent. */

@@ -1,0 +1,183 @@
+/** Values of every built-in type that a column can have, as SQL literals. */
+
+/** Samples by type; each is quoted and cast. */
+export type Samples = Readonly<Record<string, readonly string[]>>;
+
+/** Texts that a careless encoder changes. */
+const texts = [
+  "",
+  " ",
+  "NULL",
+  "null",
+  "\ufeffwith a byte-order mark",
+  'say "it\'s"',
+  "back\\slash \\u0000 \\",
+  "line\nfeed\ttab\r\b\f\u0001\u001f\u007f",
+  "{a,b};(c)[d]",
+  "é€😀\u2028",
+  "x".repeat(5_000),
+];
+
+export function builtInSamples(major: number): Samples {
+  return {
+    boolean: ["t", "f"],
+    smallint: ["-32768", "0", "32767"],
+    integer: ["-2147483648", "2147483647"],
+    bigint: ["-9223372036854775808", "9223372036854775807"],
+    numeric: [
+      "NaN",
+      "Infinity",
+      "-Infinity",
+      "0.10",
+      "-12345678901234567890.12345678901234567890",
+      "9".repeat(131_072),
+      `0.${"0".repeat(16_382)}1`,
+    ],
+    real: [
+      "NaN",
+      "Infinity",
+      "-Infinity",
+      "0.1",
+      "1e-45",
+      "3.4028235e38",
+      "16777217",
+    ],
+    "double precision": [
+      "NaN",
+      "Infinity",
+      "-Infinity",
+      "0.30000000000000004",
+      "5e-324",
+      "1.7976931348623157e308",
+      "1e15",
+      "1e16",
+    ],
+    money: ["-92233720368547758.08", "92233720368547758.07", "0.10"],
+    text: texts,
+    "character varying": texts,
+    "character(7)": ["", "ab", "é😀"],
+    name: ["", "x".repeat(63)],
+    '"char"': ["", "a", '"', "\\203"],
+    bytea: ["", "\\x00ff", `\\x${"5c22".repeat(3_000)}`],
+    date: [
+      "infinity",
+      "-infinity",
+      "4713-01-01 BC",
+      "0044-03-15 BC",
+      "0001-01-01",
+      "2024-02-29",
+      "5874897-12-31",
+    ],
+    timestamp: [
+      "infinity",
+      "-infinity",
+      "4713-01-01 00:00:00 BC",
+      "0044-03-15 12:00:00.000001 BC",
+      "2024-07-04 12:00:00",
+      "2024-07-04 12:00:00.1",
+      "294276-12-31 23:59:59.999999",
+    ],
+    timestamptz: [
+      "infinity",
+      "-infinity",
+      "4713-01-02 00:00:00+00 BC",
+      "0044-03-15 12:00:00.000001+00 BC",
+      "2024-07-04 12:00:00-07",
+      "1900-01-01 00:00:00.123456+00:19:32",
+      "294276-12-31 23:59:59.999999+00",
+    ],
+    time: ["00:00", "23:59:59.999999", "24:00"],
+    timetz: ["00:00+15:59", "12:00:00.123456-08", "24:00-15:59"],
+    interval: [
+      "0",
+      "-1 day 02:03:04.000005",
+      "1 mon -1 day",
+      "178000000 years",
+      "-178000000 years",
+      ...(major >= 17 ? ["infinity", "-infinity"] : []),
+    ],
+    uuid: ["00000000-0000-0000-0000-000000000000", `${"f".repeat(32)}`],
+    inet: ["10.1.2.3/8", "::1", "2001:db8::/32"],
+    cidr: ["10.0.0.0/8", "2001:db8::/32"],
+    macaddr: ["08:00:2b:01:02:03"],
+    macaddr8: ["08:00:2b:01:02:03:04:05"],
+    "bit(5)": ["00000", "10101"],
+    "bit varying": ["", "1".repeat(100)],
+    point: ["(0.1,-0.2)", "(NaN,Infinity)"],
+    line: ["{1,-2,3}"],
+    lseg: ["[(0,0),(1,1)]"],
+    box: ["(1,1),(0,0)", "(0.1,2e300),(-3,-4)"],
+    path: ["((0,0),(1,1))", "[(0,0),(1,1)]"],
+    polygon: ["((0,0),(1,1),(1,0))"],
+    circle: ["<(0,0),1>"],
+    json: [
+      '{"b" :  1,\n "a": 2, "a": 3}',
+      "[1.50, 12345678901234567890, 1e400, 1E-5]",
+      '"\\ud83d\\ude00 \\\\u0000"',
+      "{}",
+      "true",
+    ],
+    jsonb: [
+      '{"b": 1, "a": [12345678901234567890, 1.50, null, true]}',
+      "1e1000",
+      '"\ufeff\\""',
+      "[]",
+    ],
+    jsonpath: ['$."a"[*]?(@ > 1)'],
+    xml: ["<a b=\"c\">d &amp; 'e'</a>", "text"],
+    tsvector: ["'a':1A,2 'it''s' 'b\"\\\\'", ""],
+    tsquery: ["'a' & !'b' <-> 'c':*"],
+    int4range: ["empty", "[1,5)", "(,)"],
+    int8range: ["[-9223372036854775808,9223372036854775807)"],
+    numrange: ["[0.10,NaN]", "(,5]"],
+    daterange: ["[2024-01-01,infinity)"],
+    tsrange: ["[2024-01-01 12:00:00.000001,infinity]"],
+    tstzrange: ["[2024-01-01 12:00:00+02,)"],
+    int4multirange: ["{}", "{[1,5),[7,9)}"],
+    int8multirange: ["{[1,5)}"],
+    nummultirange: ["{[0.10,1.5]}"],
+    datemultirange: ["{[2024-01-01,2024-02-01)}"],
+    tsmultirange: ["{[2024-01-01,2024-02-01)}"],
+    tstzmultirange: ["{[2024-01-01,2024-02-01)}"],
+    oid: ["0", "4294967295"],
+    xid: ["4294967295"],
+    xid8: ["18446744073709551615"],
+    cid: ["4294967295"],
+    tid: ["(4294967295,65535)"],
+    pg_lsn: ["FFFFFFFF/FFFFFFFF"],
+    pg_snapshot: ["10:20:10,14,15"],
+    txid_snapshot: ["10:20:10,14,15"],
+    regclass: ["pg_class", "0"],
+    regtype: ["integer", '"char"'],
+    regproc: ["now"],
+    regprocedure: ["abs(integer)"],
+    regoper: ["|/"],
+    regoperator: ["+(integer,integer)"],
+    regnamespace: ["pg_catalog"],
+    regrole: ["postgres"],
+    regconfig: ["english"],
+    regdictionary: ["simple"],
+    regcollation: ['"C"'],
+    refcursor: ["<unnamed portal 1>"],
+    int2vector: ["", "1 -2 32767"],
+    oidvector: ["", "1 4294967295"],
+  };
+}
+
+/** The text of a literal of a type. */
+export function literal(sample: string, type: string): string {
+  return `'${sample.replaceAll("'", "''")}'::${type}`;
+}
+
+/** Arrays of a type's samples: of every sample and null, nested, and empty. */
+export function arrayLiterals(
+  samples: readonly string[],
+  type: string,
+): string[] {
+  const items = samples.map((sample) => literal(sample, type));
+  return [
+    `ARRAY[${[...items, "NULL"].join(", ")}]::${type}[]`,
+    `ARRAY[${items.map((item) => `[${item}, NULL]`).join(", ")}]::${type}[]`,
+    `'{}'::${type}[]`,
+  ];
+}
