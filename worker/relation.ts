@@ -87,10 +87,10 @@ export async function describeRelation(
 }
 
 /**
- * Where the primary key stands in the row. With replica identity FULL every
- * column is marked as key (H59), so the catalogue is asked; where it no longer
- * fits the row (key dropped or renamed since), the default identity's columns
- * are the key, then a column `id`.
+ * Where the primary key stands in the row. Of the default identity the stream
+ * itself says it, as of that row, only not in key order. Otherwise the catalogue
+ * is asked (with FULL every column is marked as key, H59), and where it does not
+ * fit the row (key dropped or renamed since), a column `id` is the key.
  */
 export function primaryKeyColumns(
   message: RelationMessage,
@@ -98,13 +98,16 @@ export function primaryKeyColumns(
 ): readonly number[] {
   const names = message.columns.map((column) => column.name);
   const known = catalogueKey?.map((name) => names.indexOf(name)) ?? [];
-  if (known.length > 0 && !known.includes(-1)) return known;
   if (message.replicaIdentity === "d") {
     const marked = message.columns.flatMap((column, index) =>
       column.inIdentity ? [index] : [],
     );
-    if (marked.length > 0) return marked;
+    const isSame =
+      known.length === marked.length &&
+      marked.every((index) => known.includes(index));
+    if (marked.length > 0) return isSame ? known : marked;
   }
+  if (known.length > 0 && !known.includes(-1)) return known;
   const id = names.indexOf("id");
   return id >= 0 ? [id] : [];
 }

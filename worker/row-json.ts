@@ -37,21 +37,37 @@ export function writeBefore(out: ByteWriter, row: RowValues): void {
 
 /** The new row; what the UPDATE left out of line comes from the old one. */
 export function writeAfter(out: ByteWriter, row: RowValues): void {
-  const { relation, before, after } = row;
-  const beforeKnown = before.count >= 0 && !before.keyOnly;
+  const { relation, after } = row;
   out.byte(0x7b);
   for (let index = 0; index < after.count; index++) {
     if (index > 0) out.byte(0x2c);
-    const fromBefore = after.lengths[index] === UNCHANGED && beforeKnown;
-    writeMember(
-      out,
-      row,
-      relation.columns[index] as Column,
-      fromBefore ? before : after,
-      index,
-    );
+    const column = relation.columns[index] as Column;
+    const tuple = tupleWith(row, after, index) ?? after;
+    writeMember(out, row, column, tuple, index);
   }
   out.byte(0x7d);
+}
+
+/**
+ * The tuple that has a column's value: `tuple`, or else the old row, which may
+ * know no more than its key; undefined when the value is not on the wire.
+ */
+function tupleWith(
+  row: RowValues,
+  tuple: Tuple,
+  index: number,
+): Tuple | undefined {
+  const column = row.relation.columns[index] as Column;
+  if (has(tuple, column, index)) return tuple;
+  return has(row.before, column, index) ? row.before : undefined;
+}
+
+function has(tuple: Tuple, column: Column, index: number): boolean {
+  return (
+    tuple.count >= 0 &&
+    tuple.lengths[index] !== UNCHANGED &&
+    (!tuple.keyOnly || column.inIdentity)
+  );
 }
 
 function writeMember(
@@ -92,37 +108,58 @@ export function writePrimaryKey(
   row: RowValues,
   tuple: Tuple,
 ): void {
-  const { relation, before, block } = row;
-  const known = relation.key.map((index) => {
-    if (tuple.lengths[index] !== UNCHANGED) return tuple;
-    return before.count >= 0 && !before.keyOnly ? before : undefined;
-  });
-  const complete = relation.key.every((index, position) => {
-    const source = known[position];
-    if (!source || source.lengths[index] === UNCHANGED) return false;
-    return !source.keyOnly || relation.columns[index]?.inIdentity === true;
-  });
-  const first = relation.key[0];
-  if (!complete || first === undefined) {
+  const { key } = row.relation;
+  if (!isKeyKnown(row, tuple)) {
     out.int32(NULL_LENGTH);
     return;
   }
-  if (relation.key.length === 1) {
-    const source = known[0] as Tuple;
-    const length = source.lengths[first] as number;
-    const start = source.starts[first] as number;
-    out.int32(length);
-    if (length !== NULL) out.bytes(block, start, start + length);
-    return;
-  }
   const field = out.beginField();
-  relation.key.forEach((index, position) => {
-    out.byte(position === 0 ? 0x5b : 0x2c);
-    const column = relation.columns[index] as Column;
-    writeTupleValue(out, row, column, known[position] as Tuple, index);
-  });
-  out.byte(0x5d);
+  if (key.length === 1) writeKeyText(out, row, tuple, key[0] as number);
+  else writeKeyArray(out, row, tuple);
+  if (out.length - field > MAX_KEY_BYTES) {
+    const text = out.buffer.subarray(field, out.length);
+    out.length = field;
+    writeOmitted(out, text, 0, text.length);
+  }
   out.endField(field);
+}
+
+/**
+ * The destination has an index on table and key, whose entries are limited to
+ * 2,704 bytes: one row with a longer key would stop the trail for ever (H76).
+ */
+const MAX_KEY_BYTES = 2_600;
+
+function isKeyKnown(row: RowValues, tuple: Tuple): boolean {
+  const { key } = row.relation;
+  for (const index of key) {
+    const source = tupleWith(row, tuple, index);
+    // A column `id` that is no real key may be null.
+    if (!source || source.lengths[index] === NULL) return false;
+  }
+  return key.length > 0;
+}
+
+function writeKeyText(
+  out: ByteWriter,
+  row: RowValues,
+  tuple: Tuple,
+  index: number,
+): void {
+  const source = tupleWith(row, tuple, index) as Tuple;
+  const start = source.starts[index] as number;
+  out.bytes(row.block, start, start + (source.lengths[index] as number));
+}
+
+function writeKeyArray(out: ByteWriter, row: RowValues, tuple: Tuple): void {
+  const { columns, key } = row.relation;
+  for (let place = 0; place < key.length; place++) {
+    out.byte(place === 0 ? 0x5b : 0x2c);
+    const index = key[place] as number;
+    const source = tupleWith(row, tuple, index) as Tuple;
+    writeTupleValue(out, row, columns[index] as Column, source, index);
+  }
+  out.byte(0x5d);
 }
 
 /**
