@@ -24,9 +24,7 @@ export function describeError(error: unknown): Record<string, unknown> {
       sqlState: error.code,
       severity: error.severity,
       routine: error.routine,
-      schema: error.schema,
-      table: error.table,
-      constraint: error.constraint,
+      ...(FUNCTION_ROUTINE.test(error.routine ?? "") ? {} : names(error)),
       ...(quotesData(error) ? {} : { message: error.message }),
     };
   }
@@ -40,6 +38,13 @@ export function describeError(error: unknown): Record<string, unknown> {
     };
   }
   return { message: "something that is not an Error was thrown" };
+}
+
+/** Where RAISE and its like come from, which may put anything for a name. */
+const FUNCTION_ROUTINE = /^(exec_stmt_raise$|PLy_|plperl_|pltcl_)/;
+
+function names({ schema, table, constraint }: DatabaseError) {
+  return { schema, table, constraint };
 }
 
 /**

@@ -42,7 +42,7 @@ const FIGURES: readonly Figure[] = [
     name: "bemi_worker_filtered_changes_total",
     emfName: "FilteredChanges",
     unit: "Count",
-    help: "Changes left out by TRACK_TABLES and IGNORE_COLUMNS",
+    help: "Changes left out by TRACK_TABLES and IGNORE_COLUMNS, and the worker's own",
     read: (status) => status.counters.filtered,
   },
   {

@@ -94,6 +94,7 @@ export function walLevel(slot: SlotStatus): WalLevel {
   // "unreserved": the limit is passed, and the next checkpoint may remove it.
   if (["unreserved", "lost"].includes(slot.walStatus)) return "critical";
   if (slot.safeBytes === undefined) return "ok";
+  if (slot.safeBytes <= 0) return "critical";
   const used = slot.retainedBytes / (slot.retainedBytes + slot.safeBytes);
   if (used >= 0.8) return "critical";
   return used >= 0.5 ? "half" : "ok";

@@ -1,0 +1,152 @@
+import { request } from "node:http";
+import { text } from "node:stream/consumers";
+import { describeHealth, type HttpServer, serveHttp } from "../../worker/http";
+import { emfLine, prometheusMetrics } from "../../worker/metrics";
+import { Status, type WorkerState } from "../../worker/status";
+import { parseMetrics } from "../support/health";
+
+let status: Status;
+let server: HttpServer;
+beforeEach(async () => {
+  status = new Status();
+  const address = { host: "127.0.0.1", port: 0 };
+  server = await serveHttp(address, status, prometheusMetrics(status, "shop"));
+});
+afterEach(() => server[Symbol.asyncDispose]());
+
+function ask(path: string, method = "GET") {
+  return new Promise<{
+    status: number | undefined;
+    type: string | undefined;
+    allow: string | undefined;
+    body: string;
+  }>((resolve, reject) => {
+    request({ port: server.port, path, method }, (response) => {
+      const { statusCode, headers } = response;
+      text(response).then(
+        (body) =>
+          resolve({
+            status: statusCode,
+            type: headers["content-type"],
+            allow: headers.allow,
+            body,
+          }),
+        reject,
+      );
+    })
+      .on("error", reject)
+      .end();
+  });
+}
+
+test.each<[WorkerState, string | undefined, number, number]>([
+  ["streaming", undefined, 0, 200],
+  ["streaming", undefined, 3_600_000, 200],
+  ["starting", undefined, 0, 200],
+  ["starting", undefined, 119_000, 200],
+  ["starting", undefined, 121_000, 503],
+  ["starting", "refuses connections", 0, 503],
+  ["waiting", "refuses connections", 0, 503],
+  ["stopping", undefined, 0, 503],
+])(
+  "%s (problem: %s) after %i ms is answered by %i",
+  async (state, problem, ageMs, expected) => {
+    status.state = state;
+    status.problem = problem;
+    Object.assign(status, { startedAt: new Date(Date.now() - ageMs) });
+    const answer = await ask("/health");
+    expect(answer).toMatchObject({
+      status: expected,
+      type: "application/json",
+    });
+    const health = JSON.parse(answer.body);
+    expect(health).toMatchObject({ state, healthy: expected === 200 });
+    expect(health.problem).toBe(problem);
+    expect(health).toEqual(JSON.parse(JSON.stringify(describeHealth(status))));
+  },
+);
+
+test("HEAD has the answer's status and no body, and a query does not matter", async () => {
+  status.state = "waiting";
+  expect(await ask("/health", "HEAD")).toMatchObject({ status: 503, body: "" });
+  expect(await ask("/metrics", "HEAD")).toMatchObject({
+    status: 200,
+    body: "",
+  });
+  expect((await ask("/health?deep=1")).status).toBe(503);
+});
+
+test("other paths are 404 and name what there is, other methods are 405 and name what may be", async () => {
+  expect(await ask("/")).toMatchObject({
+    status: 404,
+    body: "GET /health or GET /metrics\n",
+  });
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS"])
+    expect(await ask("/health", method)).toMatchObject({
+      status: 405,
+      allow: "GET, HEAD",
+    });
+});
+
+test("totals are counters over all sessions, the rest are gauges of this moment", async () => {
+  const counters = { ...status.totals, changes: 5 };
+  status.beginSession(counters, () => 7);
+  counters.changes = 6;
+  status.endSession();
+  status.beginSession({ ...status.totals, changes: 4 }, () => 9);
+  status.slot = {
+    lagBytes: 10,
+    retainedBytes: 20,
+    safeBytes: undefined,
+    walStatus: "reserved",
+    at: new Date(),
+  };
+  const { body } = await ask("/metrics");
+  const figures = parseMetrics(body, "shop");
+  for (const [name, { type }] of Object.entries(figures))
+    expect(type).toBe(name.endsWith("_total") ? "counter" : "gauge");
+  expect(figures).toMatchObject({
+    bemi_worker_streaming: { value: 1 },
+    bemi_worker_changes_total: { value: 10 },
+    bemi_worker_waiting_bytes: { value: 9 },
+    bemi_slot_lag_bytes: { value: 10 },
+    bemi_slot_retained_bytes: { value: 20 },
+  });
+});
+
+test("what is not known is left out, also after it was known: 0 would be an alarm, or calm", async () => {
+  const at = new Date();
+  const known = { lagBytes: 1, retainedBytes: 2, walStatus: "reserved", at };
+  const value = async (name: string) =>
+    parseMetrics((await ask("/metrics")).body, "shop")[name]?.value;
+  expect(await value("bemi_slot_safe_bytes")).toBeUndefined();
+  status.slot = { ...known, safeBytes: 3 };
+  expect(await value("bemi_slot_safe_bytes")).toBe(3);
+  status.slot = { ...known, safeBytes: undefined };
+  expect(await value("bemi_slot_safe_bytes")).toBeUndefined();
+  expect(await value("bemi_slot_lag_bytes")).toBe(1);
+  status.endSession();
+  expect(await value("bemi_slot_lag_bytes")).toBeUndefined();
+});
+
+test("a line of embedded metrics declares exactly the figures that it holds", () => {
+  status.beginSession({ ...status.totals, changes: 3 }, () => 0);
+  const line = emfLine(status, "shop", 1_700_000_000_000);
+  expect(line).not.toContain("\n");
+  const { _aws, Slot, ...values } = JSON.parse(line);
+  expect(_aws.Timestamp).toBe(1_700_000_000_000);
+  expect(_aws.CloudWatchMetrics).toHaveLength(1);
+  const [{ Namespace, Dimensions, Metrics }] = _aws.CloudWatchMetrics;
+  expect(Namespace).toBe("BemiProvisioningKit");
+  expect(Dimensions).toEqual([["Slot"]]);
+  expect(Slot).toBe("shop");
+  const declared = Metrics.map(({ Name }: { Name: string }) => Name);
+  expect(Object.keys(values)).toEqual(declared);
+  expect(declared.length).toBeLessThanOrEqual(100);
+  expect(values.Changes).toBe(3);
+  expect(values).not.toHaveProperty("SlotSafe");
+  for (const value of Object.values(values))
+    expect(value).toEqual(expect.any(Number));
+  const units = Metrics.map(({ Unit }: { Unit: string }) => Unit);
+  expect(new Set(units)).toEqual(new Set(["None", "Count", "Bytes"]));
+});

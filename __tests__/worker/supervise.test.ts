@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pino from "pino";
+import { UnreachableError } from "../../worker/connect";
+import {
+  ConfigurationError,
+  FencedError,
+  OperatorError,
+} from "../../worker/errors";
+import { UnreadableMessageError } from "../../worker/pgoutput";
+import { Status } from "../../worker/status";
+import { decide, supervise } from "../../worker/supervise";
+
+const coded = (code: string) => Object.assign(new Error(code), { code });
+const unreadable = Object.create(UnreadableMessageError.prototype) as Error;
+const slotBusy = coded("55006");
+const unreachable = new UnreachableError("no");
+const wrong = new ConfigurationError(["no"]);
+
+const streamed = { attempts: 0, failedLogins: 0, hasStreamed: true };
+const fresh = { ...streamed, hasStreamed: false };
+
+test.each<[string, unknown, Parameters<typeof decide>[1], object]>([
+  ["an operator must act", new OperatorError("a", "b"), fresh, { exitCode: 3 }],
+  [
+    "an operator must act, later too",
+    new OperatorError("a", "b"),
+    streamed,
+    { exitCode: 3 },
+  ],
+  ["another worker took over", new FencedError("f"), streamed, { exitCode: 1 }],
+  ["a wrong variable at the start", wrong, fresh, { exitCode: 2 }],
+  ["a password that was right", wrong, streamed, { delayMs: 10_000 }],
+  [
+    "a password that stays wrong",
+    wrong,
+    { ...streamed, failedLogins: 2 },
+    { delayMs: 40_000 },
+  ],
+  [
+    "a password that stays wrong for long",
+    wrong,
+    { ...streamed, failedLogins: 30 },
+    { delayMs: 900_000 },
+  ],
+  [
+    "a wrong password after an outage",
+    wrong,
+    { ...streamed, attempts: 20 },
+    { delayMs: 10_000 },
+  ],
+  ["an outage", unreachable, streamed, { delayMs: 250 }],
+  [
+    "an outage after wrong passwords",
+    unreachable,
+    { ...streamed, failedLogins: 9 },
+    { delayMs: 250 },
+  ],
+  [
+    "an outage that lasts",
+    unreachable,
+    { ...streamed, attempts: 50 },
+    { delayMs: 30_000 },
+  ],
+  [
+    "the fourth failure before a stream",
+    unreachable,
+    { ...fresh, attempts: 3 },
+    { delayMs: 2_000 },
+  ],
+  [
+    "the fifth failure before a stream",
+    unreachable,
+    { ...fresh, attempts: 4 },
+    { exitCode: 1 },
+  ],
+  ["a busy slot", slotBusy, fresh, { delayMs: 1_000 }],
+  [
+    "a slot that stays busy",
+    slotBusy,
+    { ...fresh, attempts: 2_000 },
+    { delayMs: 10_000 },
+  ],
+  [
+    "the second unreadable message",
+    unreadable,
+    { ...streamed, attempts: 1 },
+    { delayMs: 500 },
+  ],
+  [
+    "the third unreadable message",
+    unreadable,
+    { ...streamed, attempts: 2 },
+    { exitCode: 1 },
+  ],
+  ["something that is no error", "thrown", streamed, { delayMs: 250 }],
+])("%s", (_name, error, status, expected) => {
+  const { exitCode, delayMs } = decide(error, status, 0.5);
+  expect(exitCode === undefined ? { delayMs } : { exitCode }).toEqual(expected);
+});
+
+test("delays differ by a quarter to each side, so that workers do not march in step", () => {
+  expect(decide(unreachable, streamed, 0).delayMs).toBe(188);
+  expect(decide(unreachable, streamed, 0.999).delayMs).toBe(312);
+});
+
+const silent = pino({ level: "silent" });
+
+test("asked to stop while it waits for the next attempt, it stops at once with 0", async () => {
+  const stop = new AbortController();
+  const status = new Status();
+  status.hasStreamed = true;
+  const ended = supervise(
+    () => Promise.reject(wrong),
+    { status, log: silent },
+    stop.signal,
+  );
+  while (status.state !== "waiting") await sleep(1);
+  expect(status.problem).toBe("no");
+  stop.abort();
+  expect(await ended).toBe(0);
+});
+
+test("an error that comes of the stop itself is no failure", async () => {
+  const stop = new AbortController();
+  const status = new Status();
+  const session = async () => {
+    stop.abort();
+    throw new OperatorError("a", "b");
+  };
+  expect(await supervise(session, { status, log: silent }, stop.signal)).toBe(
+    0,
+  );
+});
+
+test("failed log-ins and other failures are counted apart", async () => {
+  const stop = new AbortController();
+  const status = new Status();
+  status.hasStreamed = true;
+  const counts: string[] = [];
+  const failures = [unreachable, unreachable];
+  await supervise(
+    async () => {
+      counts.push(`${status.attempts} ${status.failedLogins}`);
+      const failure = failures.shift();
+      if (failure) throw failure;
+      stop.abort();
+    },
+    { status, log: silent },
+    stop.signal,
+  );
+  expect(counts).toEqual(["0 0", "1 0", "2 0"]);
+});
