@@ -93,6 +93,12 @@ export async function inspectSource(
     tables: await readTables(client),
     schemas: await readSchemas(client),
   };
+  // In the worker's own order: a slot that is gone is a gap for a trail that
+  // is to go on, and merely missing for one that is to begin.
+  if (watermark) {
+    const source = await identifySource(settings, config, now.facts);
+    checkContinuity(watermark, source, now.facts.slot);
+  }
   const willSetUp = !watermark && settings.setup === "auto";
   const findings = checkSource(now.facts, now.tables, {
     ...settings,
@@ -107,8 +113,7 @@ export async function inspectSource(
       : findings;
   }
   // Asked last: a role without the privilege has its own, better sentence.
-  const source = await identifySource(settings, config, now.facts);
-  if (watermark) checkContinuity(watermark, source, now.facts.slot);
+  if (!watermark) await identifySource(settings, config, now.facts);
   await verifySession(client);
   return findings;
 }
