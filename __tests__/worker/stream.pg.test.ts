@@ -1,0 +1,122 @@
+/** What is read from the stream itself: contexts, times, transaction ids. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chown, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Cluster } from "../../scripts/cluster";
+import { TrackedDatabase } from "../support/tracked-database";
+
+describe("on PostgreSQL 18", () => {
+  let cluster: Cluster;
+  beforeAll(async () => {
+    const settings = { fsync: "off", track_commit_timestamp: "on" };
+    cluster = await Cluster.start({ settings });
+  });
+  afterAll(() => cluster[Symbol.asyncDispose]());
+
+  test("of 10,000 transactions with 100 MB, each row has the context of its own", async () => {
+    await using tracked = await TrackedDatabase.start(cluster, {
+      schema: "CREATE TABLE t (id int PRIMARY KEY, hash text, body text)",
+      env: { INDEX_VALUES: "off" },
+    });
+    // Mostly small, up to 60 kB: frames end anywhere in the driver's buffer.
+    await tracked.sql(`
+      DO $$
+      DECLARE context text;
+      BEGIN
+        FOR i IN 1..10000 LOOP
+          context := json_build_object('id', i, 'pad',
+            left(repeat(md5(i::text), 1900), 1000 + (i * 7919) % (CASE WHEN i % 8 = 0 THEN 59000 ELSE 4000 END)));
+          PERFORM pg_logical_emit_message(true, '_bemi', context);
+          INSERT INTO t VALUES (i, md5(context::jsonb::text), repeat(md5((-i)::text), (i * 104729) % 150));
+          COMMIT;
+        END LOOP;
+      END $$`);
+    await tracked.caughtUp();
+    const { rows } = await tracked.destination.client.query(`
+      SELECT count(*)::int AS rows,
+             count(*) FILTER (WHERE md5(context::text) = after->>'hash' AND context->>'id' = primary_key)::int AS own,
+             (sum(octet_length(context::text)) / 1e6)::int AS megabytes
+        FROM changes WHERE "table" = 't'`);
+    expect(rows[0]).toMatchObject({ rows: 10_000, own: 10_000 });
+    expect(rows[0].megabytes).toBeGreaterThan(60);
+  });
+
+  test("committed_at is the commit's time to the microsecond", async () => {
+    await using tracked = await TrackedDatabase.start(cluster, {
+      schema: "CREATE TABLE t (id int PRIMARY KEY)",
+    });
+    for (let id = 0; id < 100; id++) {
+      await tracked.sql(`INSERT INTO t VALUES (${id})`);
+    }
+    await tracked.caughtUp();
+    const at = "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')";
+    const { rows: committed } = await tracked.source.client.query(
+      `SELECT ${at} AS at, xmin::text AS xid FROM (SELECT id, xmin, pg_xact_commit_timestamp(xmin) AS at FROM t) x ORDER BY id`,
+    );
+    const { rows: recorded } = await tracked.destination.client.query(
+      `SELECT ${at} AS at, transaction_id::text AS xid FROM (SELECT *, committed_at AS at FROM changes) x WHERE "table" = 't' ORDER BY id`,
+    );
+    expect(recorded).toEqual(committed);
+    // Not all of them by chance at a whole millisecond.
+    expect(committed.some((row) => !row.at.endsWith("000"))).toBe(true);
+  });
+});
+
+const resetwal = "/usr/lib/postgresql/15/bin/pg_resetwal";
+const withResetwal =
+  existsSync(resetwal) || process.env.CI
+    ? test
+    : // Its name in the report says why.
+      test.skip;
+
+withResetwal(
+  `transaction ids above 2^31 are positive (needs ${resetwal})`,
+  async () => {
+    await using cluster = await Cluster.start({
+      major: 15,
+      settings: { fsync: "off", autovacuum: "off" },
+    });
+    const databases = ["postgres", "template1"];
+    for (const database of databases) {
+      const client = await cluster.client(database);
+      await client.query("VACUUM (FREEZE)");
+      await client.end();
+    }
+    await cluster.stop();
+    await resetTransactionId(cluster, 3_000_000_000);
+    await cluster.startAgain();
+
+    await using tracked = await TrackedDatabase.start(cluster, {
+      schema: "CREATE TABLE t (id int PRIMARY KEY)",
+    });
+    await tracked.sql("INSERT INTO t VALUES (1)");
+    await tracked.caughtUp();
+    const { rows } = await tracked.source.client.query(
+      "SELECT xmin::text AS xid FROM t",
+    );
+    const { rows: recorded } = await tracked.destination.client.query(
+      `SELECT transaction_id::text AS xid FROM changes WHERE "table" = 't'`,
+    );
+    expect(recorded).toEqual(rows);
+    expect(BigInt(recorded[0].xid)).toBeGreaterThanOrEqual(3_000_000_000n);
+  },
+);
+
+/** Of a stopped server: the next transaction, and the page that notes its fate. */
+async function resetTransactionId(cluster: Cluster, xid: number) {
+  const { dataFolder } = cluster;
+  const { uid, gid } = await stat(dataFolder);
+  await promisify(execFile)(
+    resetwal,
+    ["-f", "-x", String(xid), "-D", dataFolder],
+    { uid, gid, cwd: dataFolder, env: { LC_ALL: "C" } },
+  );
+  const segmentBytes = 32 * 8192;
+  const segment = Math.floor(xid / (segmentBytes * 4));
+  const name = segment.toString(16).toUpperCase().padStart(4, "0");
+  const path = join(dataFolder, "pg_xact", name);
+  await writeFile(path, Buffer.alloc(segmentBytes));
+  await chown(path, uid, gid);
+}
