@@ -255,11 +255,15 @@ export function startLoad(
   };
 }
 
-/** Waits until the last transaction of each table has arrived; compares all. */
+/**
+ * Waits until the last transaction of each table has arrived, then compares
+ * all changes, or those for which `where` is true.
+ */
 export async function settle(
   trail: Trail,
   ledger: Ledger,
   timeoutMs?: number,
+  where?: string,
 ): Promise<void> {
   const last = new Map<string, string>();
   for (const { table, primaryKey } of ledger.transactions.map(markerOf)) {
@@ -278,7 +282,7 @@ export async function settle(
     },
     timeoutMs,
   );
-  expect(compare(ledger, await trail.changes())).toEqual([]);
+  expect(compare(ledger, await trail.changes(where))).toEqual([]);
 }
 
 function markerOf({ rows }: LedgerTransaction): LedgerRow {
