@@ -46,7 +46,9 @@ export function monitorSlot(
       if (error instanceof ConfigurationError) {
         delayMs = Math.min(delayMs * 2, MAX_LOGIN_DELAY_MS);
       }
-      log[failures++ === 0 ? "warn" : "debug"](
+      failures++;
+      // The first time it may be the end of a session, which is said elsewhere.
+      log[failures === 2 ? "warn" : "debug"](
         { error: describeError(error), retryInMs: delayMs },
         "slot not read",
       );

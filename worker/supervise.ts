@@ -3,6 +3,7 @@
  * end the process and with what code (docs/operations.md, "Exit codes").
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { DatabaseError } from "pg";
 import {
   ConfigurationError,
   EXIT_CODE,
@@ -46,8 +47,9 @@ export async function supervise(
       // A destination that is locked answers nobody, and nothing depends on an
       // end in order: what is not durable is read again (H14).
       await Promise.race([session(signal), graceOver]);
-    } catch (error) {
+    } catch (thrown) {
       if (!signal.aborted) {
+        const error = explained(thrown);
         const { exitCode, delayMs } = decide(error, status, Math.random());
         status.problem = problemOf(error);
         if (error instanceof ConfigurationError) status.failedLogins++;
@@ -106,6 +108,24 @@ function afterAbort(signal: AbortSignal, ms: number): Promise<void> {
   return new Promise((resolve) => {
     signal.addEventListener("abort", () => setTimeout(resolve, ms).unref());
   });
+}
+
+/**
+ * Up to 17 the server ends the stream at such a change, and will each time: it
+ * looks the publication up as of that change. 18 only warns (replication.ts).
+ */
+function explained(error: unknown): unknown {
+  const isMissingPublication =
+    error instanceof DatabaseError && error.routine === "get_publication_oid";
+  if (!isMissingPublication) return error;
+  const lsn = /associated LSN ([\dA-F]+\/[\dA-F]+)/.exec(
+    error.where ?? "",
+  )?.[1];
+  return new OperatorError(
+    `the publication was missing when changes that are still to be read were made${lsn ? ` (at ${lsn})` : ""}`,
+    "see docs/operations.md, “Publication dropped”: changes made without a publication cannot be read from the log",
+    { cause: error },
+  );
 }
 
 /** Another worker, or the server has not noticed the end of the last (H39). */

@@ -68,13 +68,16 @@ describe("watching the slot", () => {
 
   test("forgets the figures that it cannot read, and warns once", async () => {
     const { lines, status, stop } = monitor([row, new Error("gone")]);
+    const warnings = () => lines.filter(({ level }) => level >= 40);
     await jest.advanceTimersByTimeAsync(0);
     expect(status.slot).toBeDefined();
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(status.slot).toBeUndefined();
+    expect(warnings()).toHaveLength(1);
     await jest.advanceTimersByTimeAsync(60_000);
     stop.abort();
     expect(status.slot).toBeUndefined();
-    const warned = lines.filter(({ level }) => level >= 40);
-    expect(warned.map(({ msg }) => msg)).toEqual([
+    expect(warnings().map(({ msg }) => msg)).toEqual([
       expect.stringContaining("half of the log"),
       "slot not read",
     ]);

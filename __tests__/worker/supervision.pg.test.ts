@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client, ClientConfig } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { runCommand } from "../support/command";
 import { healthOf } from "../support/health";
 import {
   eventually,
@@ -191,6 +192,54 @@ async function fillWalSenders(): Promise<Client[]> {
     }
   }
 }
+
+// 17 ends the stream with an error, 18 only warns (H23); the way out is the one
+// of docs/operations.md.
+test.each([17, 18] as const)(
+  "on PostgreSQL %i a dropped publication ends the worker, and the documented way leads out of it",
+  async (major) => {
+    await using cluster = await Cluster.start({ major });
+    const client = await cluster.client();
+    await client.query("CREATE TABLE note (id int PRIMARY KEY)");
+    const env = workerEnvironment(cluster, "postgres");
+    const expectRefusal = async () => {
+      await using worker = WorkerProcess.start(env);
+      expect((await worker.exited).code).toBe(3);
+      expect(worker.lines.at(-1)).toMatchObject({
+        level: "fatal",
+        exitCode: 3,
+        msg: expect.stringContaining("was missing when changes"),
+        remedy: expect.stringContaining("“Publication dropped”"),
+      });
+    };
+    {
+      await using worker = WorkerProcess.start(env);
+      await worker.log("streaming");
+      worker.signal("SIGTERM");
+      await worker.exited;
+    }
+    await client.query("DROP PUBLICATION bemi");
+    await client.query("INSERT INTO note VALUES (1)");
+    expect((await runCommand(env)).last?.msg).toContain("does not exist");
+    expect((await runCommand(env, "setup")).code).toBe(0);
+    await client.query("INSERT INTO note VALUES (2)");
+    await expectRefusal();
+    await expectRefusal();
+    await client.query("SELECT pg_drop_replication_slot('bemi')");
+    const gap = ["gap", "--reason", "publication dropped", "--yes"];
+    expect((await runCommand(env, ...gap)).code).toBe(0);
+    await using worker = WorkerProcess.start(env);
+    await worker.log("streaming");
+    await client.query("INSERT INTO note VALUES (3)");
+    await eventually("the change after the gap", async () => {
+      const { rows } = await client.query(
+        "SELECT after->>'id' AS id FROM changes",
+      );
+      return JSON.stringify(rows) === '[{"id":"3"}]';
+    });
+    await client.end();
+  },
+);
 
 test("a set-up that waits for a transaction ends at Ctrl-C", async () => {
   const { name, env } = await arrange();
