@@ -8,7 +8,7 @@ import type { Status } from "./status";
 const EMF_INTERVAL_MS = 60_000;
 const EMF_NAMESPACE = "BemiProvisioningKit";
 
-interface Figure {
+export interface Figure {
   readonly name: string;
   readonly emfName: string;
   readonly unit: "Count" | "Bytes" | "None";
@@ -16,7 +16,7 @@ interface Figure {
   readonly read: (status: Status) => number | undefined;
 }
 
-const FIGURES: readonly Figure[] = [
+export const FIGURES: readonly Figure[] = [
   {
     name: "bemi_worker_streaming",
     emfName: "Streaming",
