@@ -2,6 +2,7 @@
 import { type Client, escapeIdentifier } from "pg";
 import { Cluster } from "../../scripts/cluster";
 import { VALUE_SESSION_OPTIONS } from "../../worker/session";
+import { jsonbRefusal } from "../../worker/storable-json";
 import { valueType } from "../../worker/value-types";
 import {
   arrayLiterals,
@@ -9,6 +10,7 @@ import {
   literal,
   type Samples,
 } from "../support/golden-values";
+import { between, pick, type Random, seeded } from "../support/random";
 import { TrackedDatabase } from "../support/tracked-database";
 
 /** A column of the golden table, and what its rows hold. */
@@ -207,6 +209,31 @@ describe("documented exceptions", () => {
     ]);
   });
 
+  test("whatever the check of json lets through, jsonb takes", async () => {
+    const random = seeded(71);
+    const texts = Array.from({ length: 20_000 }, () => randomJson(random));
+    const judged = texts.map((text) => {
+      const bytes = Buffer.from(text);
+      return jsonbRefusal(bytes, 0, bytes.length) === undefined;
+    });
+    const client = await cluster.client();
+    const { rows } = await client.query<{ json: boolean; jsonb: boolean }>(
+      "SELECT pg_input_is_valid(x, 'json') AS json, pg_input_is_valid(x, 'jsonb') AS jsonb FROM unnest($1::text[]) WITH ORDINALITY u (x, n) ORDER BY n",
+      [texts],
+    );
+    await client.end();
+    const sorted = (expected: boolean, taken: boolean) =>
+      texts.filter(
+        (_, n) =>
+          rows[n]?.json && judged[n] === expected && rows[n]?.jsonb === taken,
+      );
+    expect(sorted(true, false)).toEqual([]);
+    expect(sorted(true, true).length).toBeGreaterThan(1_000);
+    // What it refuses too much is numbers at the edge; it must stay a few.
+    expect(sorted(false, true).every((text) => /\de/.test(text))).toBe(true);
+    expect(sorted(false, false).length).toBeGreaterThan(1_000);
+  });
+
   test("arrays with lower bounds of their own and user-defined types are text, and give the row back", async () => {
     await using tracked = await TrackedDatabase.start(cluster, {
       schema: `
@@ -306,3 +333,47 @@ describe("values and names that need care", () => {
     });
   });
 });
+
+/** A JSON text, mostly valid, of what jsonb is particular about. */
+function randomJson(random: Random): string {
+  const pieces = Array.from({ length: between(random, 0, 6) }, () =>
+    pick(random, [
+      "a",
+      "u0000",
+      "\\u0000",
+      "\\u0001",
+      "\\ud800",
+      "\\uDBFF",
+      "\\udc00",
+      "\\uDFFF",
+      "\\\\",
+      '\\"',
+      "\\n",
+      "\\u00e9",
+      "😀",
+      "[{",
+    ]),
+  );
+  const number = `${pick(random, ["", "-"])}${pick(random, ["0", "1", "12"])}${pick(random, ["", ".0", ".10", ".0001"])}${pick(
+    random,
+    [
+      "",
+      "e5",
+      "e131070",
+      "e131071",
+      "e131072",
+      "e-16382",
+      "e-16383",
+      "e-16384",
+      "e+99999999999",
+      "E-99999999999",
+    ],
+  )}`;
+  const text = `"${pieces.join("")}"`;
+  return pick(random, [
+    text,
+    number,
+    `{${text}:${number}}`,
+    `[${number},${text}]`,
+  ]);
+}

@@ -1,0 +1,57 @@
+/** `changes` in the source database itself (H61). */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Cluster } from "../../scripts/cluster";
+import { parseLsn } from "../../worker/lsn";
+import { TrackedDatabase } from "../support/tracked-database";
+import { eventually } from "../support/worker-process";
+
+let cluster: Cluster;
+beforeAll(async () => {
+  // No checkpoint, whose full page images are not the worker's.
+  cluster = await Cluster.start({
+    settings: { fsync: "off", checkpoint_timeout: "1h", autovacuum: "off" },
+  });
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+const IDLE_BYTES = 50_000n;
+
+test("the worker does not record what it writes, and an idle system comes to rest", async () => {
+  await using tracked = await TrackedDatabase.start(cluster, {
+    oneDatabase: true,
+    schema: "CREATE TABLE t (id int PRIMARY KEY, note text)",
+  });
+  await tracked.transactions(
+    ...Array.from(
+      { length: 200 },
+      (_, id) =>
+        `INSERT INTO t SELECT ${id} * 100 + i, repeat('x', 100) FROM generate_series(1, 100) i`,
+    ),
+  );
+  await tracked.caughtUp();
+  const state = async () => {
+    const { rows } = await tracked.source.client.query(`
+      SELECT (SELECT count(*)::int FROM changes WHERE "table" <> 'mark') AS changes,
+             (SELECT string_agg(DISTINCT "table", ',') FROM changes) AS tables,
+             (SELECT position::text FROM _bemi_watermarks) AS position,
+             pg_current_wal_lsn()::text AS wal`);
+    return rows[0];
+  };
+  const loaded = await state();
+  expect(loaded).toMatchObject({ changes: 20_000, tables: "mark,t" });
+
+  // Its own writes are in the log behind the last row, so the next note of the
+  // position, at the latest after 30 s, is what would start a loop. From there
+  // on a look of several ticks is as good as a minute.
+  await eventually(
+    "the position is noted",
+    async () => (await state()).position !== loaded.position,
+    60_000,
+  );
+  const noted = await state();
+  await sleep(5_000);
+  const rested = await state();
+  expect(rested).toMatchObject({ changes: 20_000, tables: "mark,t" });
+  expect(rested.position).toBe(noted.position);
+  expect(parseLsn(rested.wal) - parseLsn(noted.wal)).toBeLessThan(IDLE_BYTES);
+});
