@@ -67,7 +67,7 @@ async function findAll(settings: Settings): Promise<Finding[]> {
   // One server that cannot be reached is one finding.
   if (!settings.destinationIsSource || !findings.some(isUnreachable)) {
     await look("source", async () =>
-      inspectSource(settings, await way(), watermark),
+      inspectSource(settings, await way(), { watermark }),
     );
   }
   return findings.sort(

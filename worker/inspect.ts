@@ -3,16 +3,15 @@
  * `check` and for a worker's first start, so that a refusal leaves nothing
  * behind, neither a table at the destination nor a slot at the source.
  */
-import { escapeIdentifier } from "pg";
 import { connect, connectionConfig } from "./connect";
 import { checkContinuity } from "./continuity";
 import { findWatermark, readDestinationFacts } from "./destination-facts";
 import { type Finding, refuse } from "./finding";
 import type { Log } from "./log";
-import { administratorSql } from "./missing-privilege";
 import { checkSource } from "./preflight";
 import { checkDestination } from "./preflight-destination";
 import { checkPlan } from "./publication-plan-check";
+import { administratorRemedy, rehearseSetUp } from "./rehearsal";
 import { Releases } from "./releases";
 import { VALUE_SESSION_OPTIONS, verifySession } from "./session";
 import { type Situation, setUpSteps } from "./set-up-steps";
@@ -43,7 +42,9 @@ export async function refuseUnfit(
       : {}),
   };
   const { findings, watermark } = await inspectDestination(settings, way);
-  if (!watermark) findings.push(...(await inspectSource(settings, way)));
+  if (!watermark) {
+    findings.push(...(await inspectSource(settings, way, { rehearses: true })));
+  }
   // The trail reads the source again, and says its warnings then.
   for (const { severity, code, message, remedy } of findings) {
     if (severity === "error" || !code.startsWith("destination")) continue;
@@ -79,7 +80,14 @@ export async function inspectDestination(
 export async function inspectSource(
   settings: Settings,
   way: Way,
-  watermark?: Watermark,
+  {
+    watermark,
+    rehearses = false,
+  }: {
+    readonly watermark?: Watermark | undefined;
+    /** What the set-up would make is made and taken back. */
+    readonly rehearses?: boolean;
+  },
 ): Promise<Finding[]> {
   await using releases = new Releases();
   const config = await connectionConfig(settings.source, {
@@ -115,6 +123,7 @@ export async function inspectSource(
   // Asked last: a role without the privilege has its own, better sentence.
   if (!watermark) await identifySource(settings, config, now.facts);
   await verifySession(client);
+  if (willSetUp && rehearses) await rehearseSetUp(client, now, settings);
   return findings;
 }
 
@@ -127,12 +136,7 @@ function complete(
   now: Situation,
   settings: Settings,
 ): Finding {
-  if (finding.code !== "role-without-replication") return finding;
-  const steps = setUpSteps(now, settings);
-  if (steps.length === 0) return finding;
-  const database = escapeIdentifier(now.facts.database.name);
-  return {
-    ...finding,
-    remedy: `Run this in database ${database} as ${now.facts.onRds ? "a member of rds_superuser" : "a superuser (Amazon RDS and Aurora: GRANT rds_replication instead of ALTER ROLE)"}, statement by statement and not inside BEGIN … COMMIT (psql does), and start again:\n${administratorSql(now.facts, steps)}`,
-  };
+  const isAlone = setUpSteps(now, settings).length === 0;
+  if (finding.code !== "role-without-replication" || isAlone) return finding;
+  return { ...finding, remedy: administratorRemedy(now, settings) };
 }
