@@ -12,12 +12,17 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** What should end and streams instead must not keep jest from ending. */
+const timeoutMs = 30_000;
+
 export async function runCommand(
   env: Readonly<Record<string, string>>,
   ...args: string[]
 ): Promise<CommandResult> {
   await using worker = WorkerProcess.start(env, { args });
+  const timer = setTimeout(() => worker.signal("SIGKILL"), timeoutMs);
   const { code } = await worker.exited;
+  clearTimeout(timer);
   const { lines, stdout, stderr } = worker;
   const fatal = lines.filter(({ level }) => level === "fatal");
   return { code, lines, last: lines.at(-1), fatal, stdout, stderr };
