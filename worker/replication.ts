@@ -61,14 +61,19 @@ export async function openReplication(
   let connection: RawConnection | undefined;
   let statusTimer: NodeJS.Timeout | undefined;
   let confirmed = 0n;
+  let received = 0n;
 
   const frames = new FrameQueue({
     limitBytes: options.limitBytes,
     pause: () => connection?.stream.pause(),
     resume: () => connection?.stream.resume(),
   });
-  const sendStatus = (): void => {
-    connection?.sendCopyFromChunk(statusFrame(confirmed, Date.now()));
+  // Without a flushed position, which leaves the slot where it is: a server
+  // that shuts down then goes by what was received. It would otherwise wait for
+  // all of that to be durable, as long as the destination is locked.
+  const sendStatus = (flushed: Lsn = 0n): void => {
+    const status = { written: received, flushed, nowMs: Date.now() };
+    connection?.sendCopyFromChunk(statusFrame(status));
   };
   const plugin = new FramePlugin(options, frames, async (client) => {
     await options.prepare(client);
@@ -82,12 +87,13 @@ export async function openReplication(
         frames.fail(missingPublication(options.publicationName));
       }
     });
-    statusTimer = setInterval(sendStatus, intervalMs);
+    statusTimer = setInterval(() => sendStatus(), intervalMs);
   });
 
   service.on("heartbeat", (lsn, _timestamp, shouldRespond) => {
     const position = Buffer.alloc(8);
-    position.writeBigUInt64BE(parseLsn(lsn));
+    received = parseLsn(lsn);
+    position.writeBigUInt64BE(received);
     frames.push(FRAME.keepalive, position, EMPTY);
     if (shouldRespond) sendStatus();
   });
@@ -119,12 +125,13 @@ export async function openReplication(
     confirm(position) {
       if (position <= confirmed) return;
       confirmed = position;
-      sendStatus();
+      if (confirmed > received) received = confirmed;
+      sendStatus(confirmed);
     },
     async [Symbol.asyncDispose]() {
       clearInterval(statusTimer);
       frames.fail(new Error("the replication stream was closed"));
-      sendStatus();
+      sendStatus(confirmed);
       await service.destroy().catch(() => undefined);
     },
   };
@@ -175,13 +182,18 @@ class FramePlugin extends AbstractPlugin<ReplicationOptions> {
 
 const EMPTY = Buffer.alloc(0);
 
-/** Standby status update: written, flushed and applied are one and the same. */
-export function statusFrame(position: Lsn, nowMs: number): Buffer {
+/** Standby status update; a flushed position moves the slot, 0 does not. */
+export function statusFrame(status: {
+  readonly written: Lsn;
+  readonly flushed: Lsn;
+  readonly nowMs: number;
+}): Buffer {
+  const { written, flushed, nowMs } = status;
   const frame = Buffer.alloc(34);
   frame[0] = 0x72; // r
-  frame.writeBigUInt64BE(position, 1);
-  frame.writeBigUInt64BE(position, 9);
-  frame.writeBigUInt64BE(position, 17);
+  frame.writeBigUInt64BE(written, 1);
+  frame.writeBigUInt64BE(flushed, 9);
+  frame.writeBigUInt64BE(flushed, 17);
   frame.writeBigInt64BE(BigInt(nowMs - POSTGRES_EPOCH_MS) * 1000n, 25);
   return frame;
 }
