@@ -3,7 +3,7 @@
  * database, and the workers between them, one after the other or two at once.
  */
 import type { Client } from "pg";
-import type { Cluster } from "../../scripts/cluster";
+import type { Cluster, StopMode } from "../../scripts/cluster";
 import { parseLsn } from "../../worker/lsn";
 import { Session } from "./session";
 import {
@@ -157,9 +157,9 @@ export class Trail implements AsyncDisposable {
     return { ...row, confirmed: parseLsn(row.confirmed) };
   }
 
-  /** Crashes the source; what was connected connects again. */
-  async crashSource(): Promise<void> {
-    await this.sourceCluster.stop("immediate");
+  /** Stops and starts the source; what was connected connects again. */
+  async restartSource(mode: StopMode): Promise<void> {
+    await this.sourceCluster.stop(mode);
     await this.sourceCluster.startAgain();
     await this.source[Symbol.asyncDispose]();
   }

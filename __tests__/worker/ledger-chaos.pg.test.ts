@@ -10,7 +10,7 @@ import { Trail } from "../support/trail";
 import type { WorkerProcess } from "../support/worker-process";
 
 const SEED = Number(process.env.CHAOS_SEED ?? 20_260_101);
-const EVENTS = 24;
+const EVENTS = 36;
 
 describe("under a mixed load", () => {
   let source: Cluster;

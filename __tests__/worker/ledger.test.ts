@@ -1,0 +1,76 @@
+/** The comparison that the end-to-end tests rest on finds every difference. */
+import { compare, Ledger } from "../support/ledger";
+import type { LedgerRow } from "../support/ledger-draft";
+import type { Change } from "../support/trail";
+
+const rows = ["1", "2", "3"].map(
+  (primaryKey): LedgerRow => ({
+    table: "item",
+    operation: "CREATE",
+    primaryKey,
+    before: {},
+    after: { id: Number(primaryKey) },
+    context: { user: "ann" },
+  }),
+);
+
+const changes = rows.map(
+  (row, index): Change => ({
+    ...row,
+    // Commit LSN 4096, ordinals from 1.
+    id: `00000000-0001-8000-8000-0000${["4", "8", "c"][index]}0000001`,
+    position: 1n,
+  }),
+);
+
+function differences(stored: readonly Change[]): string[] {
+  const ledger = new Ledger();
+  ledger.transactions.push({ rows, notBefore: 4000n, before: 4100n });
+  return compare(ledger, stored);
+}
+
+function edited(at: number, edit: Partial<Change>): Change[] {
+  return changes.map((change, index) =>
+    index === at ? { ...change, ...edit } : change,
+  );
+}
+
+test("what was committed, once and in order, is no difference", () => {
+  expect(differences(changes)).toEqual([]);
+});
+
+test.each<[string, Change[], string]>([
+  ["a lost row", changes.slice(0, 2), "missing"],
+  ["a doubled row", [...changes, ...changes.slice(2)], "not unique"],
+  [
+    "a row too many",
+    [...changes, ...edited(2, { id: "f" }).slice(2)],
+    "1 changes that were not committed",
+  ],
+  ["another order", changes.toReversed(), "stored"],
+  ["another operation", edited(0, { operation: "UPDATE" }), "stored"],
+  ["another key", edited(0, { primaryKey: "9" }), "stored"],
+  ["another old row", edited(0, { before: { id: 1 } }), "stored"],
+  ["another new row", edited(0, { after: { id: "1" } }), "stored"],
+  ["another context", edited(0, { context: {} }), "stored"],
+  [
+    "another ordinal",
+    edited(2, { id: "00000000-0001-8000-8000-000100000001" }),
+    "ordinal 4, not 3",
+  ],
+  [
+    "another commit",
+    edited(2, { id: "00000000-0001-8001-8000-0000c0000001" }),
+    "2 commits",
+  ],
+])("%s is one", (_, stored, words) => {
+  expect(differences(stored).join("\n")).toContain(words);
+});
+
+test("a commit at a place where the source did not commit is one", () => {
+  const moved = changes.map((change) => ({
+    ...change,
+    id: change.id.replace("-0001-", "-0002-"),
+  }));
+  expect(differences(moved).join("\n")).toContain("commit 8192 outside");
+});
