@@ -10,6 +10,13 @@ import { UNCHANGED_JSON, writeOmitted, writeValue } from "./value-json";
 
 const NULL_JSON = Buffer.from("null");
 const NULL_LENGTH = -1;
+/**
+ * All values of a row together have to fit into one jsonb object: 256 MB, here
+ * less 1 MB for the keys. One row that does not would stop the trail for ever.
+ */
+const MAX_ROW_BYTES = 255 * 1024 * 1024;
+/** `1,` are two bytes of a list's text, and twelve of jsonb. */
+const MAX_LIST_GROWTH = 6;
 
 export interface RowValues {
   readonly block: Buffer;
@@ -22,15 +29,16 @@ export interface RowValues {
 /** The old row: all of it, its key, or `{}` where the stream has none. */
 export function writeBefore(out: ByteWriter, row: RowValues): void {
   const { relation, before } = row;
-  out.byte(0x7b);
+  let room = MAX_ROW_BYTES;
   let separator = false;
+  out.byte(0x7b);
   for (let index = 0; index < before.count; index++) {
     const column = relation.columns[index] as Column;
     // In a key-only tuple all other columns read null without being null.
     if (before.keyOnly && !column.inIdentity) continue;
     if (separator) out.byte(0x2c);
     separator = true;
-    writeMember(out, row, column, before, index);
+    room -= writeMember(out, row, column, before, index, room);
   }
   out.byte(0x7d);
 }
@@ -38,12 +46,13 @@ export function writeBefore(out: ByteWriter, row: RowValues): void {
 /** The new row; what the UPDATE left out of line comes from the old one. */
 export function writeAfter(out: ByteWriter, row: RowValues): void {
   const { relation, after } = row;
+  let room = MAX_ROW_BYTES;
   out.byte(0x7b);
   for (let index = 0; index < after.count; index++) {
     if (index > 0) out.byte(0x2c);
     const column = relation.columns[index] as Column;
     const tuple = tupleWith(row, after, index) ?? after;
-    writeMember(out, row, column, tuple, index);
+    room -= writeMember(out, row, column, tuple, index, room);
   }
   out.byte(0x7d);
 }
@@ -70,15 +79,31 @@ function has(tuple: Tuple, column: Column, index: number): boolean {
   );
 }
 
+/** Returns what the value may take of the row's `room` in jsonb. */
 function writeMember(
   out: ByteWriter,
   row: RowValues,
   column: Column,
   tuple: Tuple,
   index: number,
-): void {
+  room: number,
+): number {
   out.bytes(column.jsonKey);
+  const bytes = jsonbBytes(column, tuple.lengths[index] as number);
+  if (bytes > room) {
+    const start = tuple.starts[index] as number;
+    const end = start + (tuple.lengths[index] as number);
+    writeOmitted(out, row.block, start, end);
+    return 0;
+  }
   writeTupleValue(out, row, column, tuple, index);
+  return bytes;
+}
+
+/** The most that a value of this length takes in jsonb. */
+function jsonbBytes({ type: { form } }: Column, length: number): number {
+  const isList = form === "array" || form === "json" || form === "jsonb";
+  return isList ? length * MAX_LIST_GROWTH : length;
 }
 
 function writeTupleValue(

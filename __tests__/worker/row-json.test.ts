@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import { readCopyRows } from "../support/copy-rows";
 import * as wire from "../support/pgoutput-bytes";
-import { OID, onlyRow, rowsOf, todo } from "../support/stitching";
+import { OID, onlyRow, rowsOf, stitcher, todo } from "../support/stitching";
 
 describe("before and after", () => {
   const old = (kind: "O" | "K", ...values: wire.WireValue[]) => ({
@@ -204,6 +205,40 @@ describe("primary key", () => {
       `{"$omitted":{"bytes":5406,"sha256":"${sha256(JSON.stringify([tabs, 1]))}"}}`,
     );
   });
+});
+
+test("a row never takes more of jsonb than it can hold: what comes too much is a marker", async () => {
+  const INT4_ARRAY = 1007;
+  const relation: wire.WireRelation = {
+    oid: OID,
+    columns: [
+      { name: "a", typeOid: INT4_ARRAY },
+      { name: "b", typeOid: INT4_ARRAY },
+      { name: "c" },
+    ],
+  };
+  // 22 MB of `1,` may be 134 MB of jsonb, and two of them more than 256 MB.
+  const list = `{${"1,".repeat(11_200_000)}1}`;
+  const reader = stitcher({}, { maxValueBytes: 2 ** 27 });
+  await reader.read(
+    wire.block(
+      wire.begin({ commitLsn: 100n }),
+      wire.relation(relation),
+      wire.insert(OID, [list, list, "text"]),
+      wire.update(OID, { kind: "O", values: [list, list, "text"] }, [
+        wire.unchanged,
+        null,
+        "text",
+      ]),
+      wire.commit(100n),
+    ),
+  );
+  const rows = readCopyRows(reader.take(1)?.rows ?? Buffer.alloc(0));
+  const omitted = `{"$omitted":{"bytes":${list.length},"sha256":"${sha256(list)}"}}`;
+  const whole = `"a":[${list.slice(1, -1)}]`;
+  expect(rows[0]?.after === `{${whole},"b":${omitted},"c":"text"}`).toBe(true);
+  expect(rows[1]?.before === `{${whole},"b":${omitted},"c":"text"}`).toBe(true);
+  expect(rows[1]?.after === `{${whole},"b":null,"c":"text"}`).toBe(true);
 });
 
 describe("ignored columns", () => {
