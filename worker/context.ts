@@ -11,6 +11,12 @@ export const CONTEXT_PREFIX = "_bemi";
 /** A larger context is not stored: it would be repeated in every row. */
 export const MAX_CONTEXT_BYTES = 1024 * 1024;
 
+/**
+ * Fatal, since a replaced byte is a falsified context; a byte-order mark is
+ * kept, and then is not JSON, as in PostgreSQL.
+ */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** JSON for the column `context`, and why the message was not taken as sent. */
 export interface Context {
   readonly json: Buffer;
@@ -38,13 +44,7 @@ function invalidContext(reason: string, bytes: number): Context {
 function contextProblem(content: Buffer): string | undefined {
   let value: unknown;
   try {
-    // Fatal, since a replaced byte is a falsified context; a byte-order mark
-    // is kept and then is not JSON, as in PostgreSQL.
-    const text = new TextDecoder("utf-8", {
-      fatal: true,
-      ignoreBOM: true,
-    }).decode(content);
-    value = JSON.parse(text);
+    value = JSON.parse(UTF8.decode(content));
   } catch {
     return "not JSON";
   }

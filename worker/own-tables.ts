@@ -12,10 +12,14 @@ export type IsOwnTable = (
   family: readonly NamedTable[],
 ) => boolean;
 
+/** What `partitionOf` names: nobody else's, for no partition could be made. */
+const PARTITION = /^changes_\d{4,}_\d{2}$/;
+
 /**
  * Tells the destination's tables by OID when source and destination are one
  * database; never true otherwise. Partitions made since are told by their
- * parent, which is ours in a database where this worker writes.
+ * parent, which is ours in a database where this worker writes, and when
+ * retention dropped them before their writes were read, by their name.
  */
 export async function ownTables(
   destination: Client,
@@ -32,7 +36,8 @@ export async function ownTables(
   return (oid, family) =>
     own.has(oid) ||
     family.some(
-      ({ schema, name }) => schema === "public" && name === "changes",
+      ({ schema, name }) =>
+        schema === "public" && (name === "changes" || PARTITION.test(name)),
     );
 }
 

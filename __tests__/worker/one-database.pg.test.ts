@@ -55,3 +55,21 @@ test("the worker does not record what it writes, and an idle system comes to res
   expect(rested.position).toBe(noted.position);
   expect(parseLsn(rested.wal) - parseLsn(noted.wal)).toBeLessThan(IDLE_BYTES);
 });
+
+test("what was written to a partition that is dropped by now is the worker's own all the same", async () => {
+  await using tracked = await TrackedDatabase.start(cluster, {
+    oneDatabase: true,
+    schema: "CREATE TABLE t (id int PRIMARY KEY)",
+  });
+  await tracked.stopWorker();
+  await tracked.transactions(
+    "CREATE TABLE changes_2001_01 PARTITION OF changes FOR VALUES FROM ('2001-01-01') TO ('2001-02-01')",
+    `INSERT INTO changes (id, database, schema, "table", operation, committed_at, queued_at, transaction_id, position)
+     VALUES (gen_random_uuid(), 'd', 's', 'old', 'CREATE', '2001-01-02', now(), 1, 1)`,
+    "DROP TABLE changes_2001_01",
+    "INSERT INTO t VALUES (1)",
+  );
+  await tracked.startWorker();
+  await tracked.caughtUp();
+  expect((await tracked.changes()).map(({ table }) => table)).toEqual(["t"]);
+});
