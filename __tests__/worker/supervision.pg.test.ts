@@ -124,6 +124,8 @@ test("a password that changes while it runs is waited out, slowly, and read anew
      SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${name}'`,
   );
   await unhealthy(worker, /rejects the password of "watched_\d+" \(28P01\)/);
+  const said = await worker.log("rejects the password");
+  expect(said.retryInMs).toBeGreaterThanOrEqual(7_500);
   writeFileSync(file, "second\n");
   await healthy(worker);
   await arrived(name, [1]);
