@@ -245,14 +245,22 @@ describe("a stream that cannot be understood stops the worker", () => {
   });
 });
 
-test("a message outside a transaction is counted when it says so itself", async () => {
+test("a message that is bound to no transaction is counted, and gives no context wherever it arrives", async () => {
   const reader = stitcher();
   const unbound = { transactional: false };
   await reader.read(
     wire.block(
       wire.message('{"user":1}', unbound),
       wire.message("x", { ...unbound, prefix: "other" }),
+      wire.begin({ commitLsn: 100n }),
+      wire.relation(todo),
+      wire.insert(OID, ["1", "a"]),
+      wire.message('{"user":2}', unbound),
+      wire.insert(OID, ["2", "b"]),
+      wire.commit(100n),
     ),
   );
-  expect(reader.counters.unboundMessages).toBe(1);
+  const rows = readCopyRows(reader.take(1)?.rows ?? Buffer.alloc(0));
+  expect(rows.map(({ context }) => context)).toEqual(["{}", "{}"]);
+  expect(reader.counters.unboundMessages).toBe(2);
 });

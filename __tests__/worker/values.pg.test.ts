@@ -209,6 +209,22 @@ describe("documented exceptions", () => {
     ]);
   });
 
+  test("what jsonb itself loses is lost as in to_jsonb: the sign of -0, and which null it was", async () => {
+    await using tracked = await TrackedDatabase.start(cluster, {
+      schema:
+        "CREATE TABLE t (id int PRIMARY KEY, f float8, r real, j json, b jsonb)",
+    });
+    await tracked.sql("INSERT INTO t VALUES (1, '-0', '-0', 'null', 'null')");
+    await tracked.caughtUp();
+    const [change] = await tracked.changes();
+    const { rows } = await tracked.source.client.query(
+      `SELECT to_jsonb(t) = $1::jsonb AS same, back.f::text, back.b::text
+         FROM t, jsonb_populate_record(null::t, $1) back`,
+      [change?.after],
+    );
+    expect(rows).toEqual([{ same: true, f: "0", b: null }]);
+  });
+
   test("whatever the check of json lets through, jsonb takes", async () => {
     const random = seeded(71);
     const texts = Array.from({ length: 20_000 }, () => randomJson(random));
