@@ -19,6 +19,8 @@ export interface ProxyHooks {
   holdAfter?: (message: Buffer) => boolean;
   /** What the source is told in place of a status' position. */
   report?: (position: bigint) => bigint;
+  /** The source never learns that the worker is gone. */
+  deadLine?: boolean;
 }
 
 export class ReplicationProxy implements AsyncDisposable {
@@ -75,7 +77,9 @@ export class ReplicationProxy implements AsyncDisposable {
         source.write(this.#toSource(message));
       }
     });
-    worker.on("close", () => source.destroy());
+    worker.on("close", () => {
+      if (!this.hooks.deadLine) source.destroy();
+    });
     const fromSource = new Splitter(false);
     source.on("data", (bytes) => {
       for (const message of fromSource.split(bytes)) {

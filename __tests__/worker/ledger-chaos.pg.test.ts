@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import type { LogLine } from "../../scripts/logged-process";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
 import { between, pick, seeded } from "../support/random";
 import { Trail } from "../support/trail";
@@ -69,13 +70,16 @@ describe("under a mixed load", () => {
     await settle(trail, ledger, 60_000);
     expect(new Set(done)).toEqual(new Set(Object.keys(events)));
     expect(ledger.rowCount).toBeGreaterThan(2_000);
+    // Giving up on a server that is down is in order, stumbling is not.
     expect(worker.exitCodes.filter((code) => code !== 1)).toEqual([]);
+    expect(worker.bugs).toEqual([]);
   }, 240_000);
 });
 
 /** A worker that is started again whenever it ended, as a service does. */
 class Restarted implements AsyncDisposable {
   readonly exitCodes: (number | null)[] = [];
+  readonly bugs: LogLine[] = [];
   readonly #running: Promise<void>;
   readonly #trail: Trail;
   #current: WorkerProcess | undefined;
@@ -91,7 +95,13 @@ class Restarted implements AsyncDisposable {
     while (!this.#over) {
       this.#killed = false;
       this.#current = this.#trail.start();
+      const { lines } = this.#current;
       const { code } = await this.#current.exited;
+      this.bugs.push(
+        ...lines.filter(({ msg }) =>
+          /uncaughtException|unhandledRejection/.test(msg),
+        ),
+      );
       if (!this.#killed) this.exitCodes.push(code);
     }
   }

@@ -48,6 +48,20 @@ describe("who may write", () => {
     await settle(trail, await load.finish());
   });
 
+  test("the next worker waits for a slot whose owner died behind a dead line, and does not give up", async () => {
+    await using trail = await create();
+    await using proxy = await ReplicationProxy.start(source);
+    proxy.hooks = { deadLine: true };
+    const dead = await trail.streaming({ DB_PORT: String(proxy.port) });
+    await dead.kill();
+    await trail.source.query("INSERT INTO item VALUES (1)");
+    const next = trail.start();
+    await next.log(SLOT_IN_USE);
+    await next.log("streaming", 60_000);
+    await trail.reached(1);
+    expect(failures(next)).toEqual([]);
+  });
+
   test("a worker that is frozen in the middle of a flush is taken over, and ends as fenced when it wakes", async () => {
     await using trail = await create();
     const frozen = await trail.streaming();

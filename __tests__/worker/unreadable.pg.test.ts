@@ -26,7 +26,15 @@ describe("a message that cannot be read", () => {
   const faults: [string, (message: Buffer) => Buffer][] = [
     ["of an unknown kind", edited(0, "Z")],
     ["whose row ends too early", (message) => message.subarray(0, -1)],
-    ["whose value's length is past its end", edited(FIRST_KIND + 1, "\x7f")],
+    // By one byte, which is there: the next message's.
+    [
+      "whose last value is longer than the rest",
+      (message) =>
+        edited(
+          message.length - SECRET.length - 1,
+          String.fromCharCode(SECRET.length + 1),
+        )(message),
+    ],
     ["whose value is of an unknown kind", edited(FIRST_KIND, "x")],
     ["that is empty", () => Buffer.alloc(0)],
   ];
