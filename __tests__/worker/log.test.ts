@@ -1,0 +1,49 @@
+import { DatabaseError } from "pg";
+import { describeError } from "../../worker/log";
+
+function failure(
+  code: string | undefined,
+  fields: Partial<DatabaseError> = {},
+) {
+  const error = new DatabaseError("text of the server", 0, "error");
+  return Object.assign(error, { ...(code ? { code } : {}), ...fields });
+}
+
+test.each<[string | undefined, Partial<DatabaseError>, boolean]>([
+  ["42P01", {}, true],
+  ["53100", {}, true],
+  ["42704", { where: 'slot "bemi", output plugin "pgoutput"' }, true],
+  ["42704", { where: "PL/pgSQL function f() line 1 at RAISE" }, false],
+  ["53100", { where: "COPY changes, line 1" }, false],
+  ["22P02", {}, false],
+  ["22021", { where: 'slot "bemi", output plugin "pgoutput"' }, false],
+  ["23505", {}, false],
+  ["XX000", {}, false],
+  ["P0001", {}, false],
+  [undefined, {}, false],
+])("the text of SQLSTATE %s with %j is shown: %s", (code, fields, shown) => {
+  const described = describeError(failure(code, fields));
+  expect("message" in described).toBe(shown);
+  expect(described.sqlState).toBe(code);
+});
+
+test("names are shown, but not those that a function chose; detail, hint and query never", () => {
+  const secret = "canary";
+  const quoting = { detail: secret, hint: secret, internalQuery: secret };
+  const names = { schema: "public", table: "changes", constraint: "c" };
+  const server = failure("23514", { ...names, ...quoting });
+  expect(describeError(server)).toMatchObject(names);
+  const raised = failure("23514", { ...names, routine: "exec_stmt_raise" });
+  expect(describeError(raised)).not.toHaveProperty("table");
+  expect(JSON.stringify(describeError(server))).not.toContain(secret);
+});
+
+test("causes are described by the same rules, and what is no error by nothing of it", () => {
+  const error = new Error("cannot", { cause: failure("23505") });
+  expect(describeError(error)).toMatchObject({
+    message: "cannot",
+    cause: { sqlState: "23505" },
+  });
+  expect(JSON.stringify(describeError(error))).not.toContain("text of");
+  expect(JSON.stringify(describeError("canary"))).not.toContain("canary");
+});
