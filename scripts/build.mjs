@@ -9,7 +9,11 @@ await build({
   target: "node20",
   format: "cjs",
   // Optional native parts: pg falls back to JavaScript, ssh2 to node:crypto.
-  external: ["pg-native", "cpu-features", "./crypto/build/Release/sshcrypto.node"],
+  external: [
+    "pg-native",
+    "cpu-features",
+    "./crypto/build/Release/sshcrypto.node",
+  ],
   legalComments: "linked",
   sourcemap: "linked",
   logLevel: "warning",
