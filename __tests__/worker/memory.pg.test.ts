@@ -92,6 +92,8 @@ describe("size", () => {
       source,
       destination,
       tables: `${ledgerTables("item")} CREATE TABLE large (id int PRIMARY KEY, text text)`,
+      // The socket rests soon, and the server's questions go unread.
+      env: { BATCH_MAX_BYTES: "65536" },
     });
     const worker = await trail.streaming();
     const started = await senderStart(trail);
