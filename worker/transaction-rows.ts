@@ -55,8 +55,8 @@ export class TransactionRows {
   /** The context's bytes as sent, to recognise the next message as equal. */
   #contextContent: Buffer | undefined;
   #contextField: Buffer | undefined;
-  /** Ordinal of the last row handed on without context; 0: none. */
-  #handedOnWithoutContext = 0;
+  /** Ordinal of the last change when rows were last handed on; 0: never. */
+  #handedOn = 0;
   #lateContext: LateContext | undefined;
 
   constructor(
@@ -126,12 +126,12 @@ export class TransactionRows {
     this.#contextField = jsonField(context.json);
     if (!first) return;
     this.#parts.outbox.replaceOpenContext(this.#contextField);
-    if (this.#handedOnWithoutContext > 0) {
+    if (this.#handedOn > 0) {
       this.#lateContext = {
         firstId: formatChangeId(this.commitLsn, 0, 0),
         lastId: formatChangeId(
           this.commitLsn,
-          this.#handedOnWithoutContext,
+          this.#handedOn,
           this.#parts.identity,
         ),
         context: context.json,
@@ -141,7 +141,7 @@ export class TransactionRows {
 
   /** The rows so far are being handed on, ahead of the commit. */
   handOn(): void {
-    if (!this.#contextField) this.#handedOnWithoutContext = this.#ordinal;
+    this.#handedOn = this.#ordinal;
   }
 
   commit(): void {

@@ -12,6 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
+/** With it, 30,000 rows are several blocks and so several batches. */
 const SMALLEST_BATCH = { BATCH_MAX_BYTES: "65536", INDEX_VALUES: "off" };
 const context = (name: string) =>
   `SELECT pg_logical_emit_message(true, '_bemi', '{"s": "${name}"}')`;
@@ -56,18 +57,18 @@ test("a late context reaches rows that were handed on and rows that were not, an
     env: SMALLEST_BATCH,
   });
   await tracked.transactions(
-    `BEGIN; ${rows("t", 1, 3_010)}; ${context("one")}; ${rows("t", 3_011, 6_000)}; ${context("two")}; ${rows("t", 6_001, 9_000)}; COMMIT`,
-    `BEGIN; ${rows("t", 9_001, 12_000)}; COMMIT`,
-    `BEGIN; ${context("three")}; ${rows("t", 12_001, 15_000)}; ${context("four")}; COMMIT`,
-    `BEGIN; ${rows("t", 15_001, 18_000)}; ${context("five")}; COMMIT`,
+    `BEGIN; ${rows("t", 1, 30_010)}; ${context("one")}; ${rows("t", 30_011, 60_000)}; ${context("two")}; ${rows("t", 60_001, 63_000)}; COMMIT`,
+    `BEGIN; ${rows("t", 63_001, 93_000)}; COMMIT`,
+    `BEGIN; ${context("three")}; ${rows("t", 93_001, 123_000)}; ${context("four")}; COMMIT`,
+    `BEGIN; ${rows("t", 123_001, 153_000)}; ${context("five")}; COMMIT`,
   );
   await tracked.caughtUp();
   expect(await counts(tracked)).toEqual([
-    "t one: 6000",
+    "t one: 60000",
     "t two: 3000",
-    "t -: 3000",
-    "t three: 3000",
-    "t five: 3000",
+    "t -: 30000",
+    "t three: 30000",
+    "t five: 30000",
   ]);
 });
 
@@ -93,21 +94,18 @@ test("a late context of one shard leaves the rows of another alone, although the
   expect((await first.exited).code).toBe(0);
 
   await tracked.sql(
-    `BEGIN; ${rows("a", 1, 5_000)}; ${context("a's")}; ${context("b's")}; ${rows("b", 1, 10)}; COMMIT`.replaceAll(
-      "'s\"",
-      "''s\"",
-    ),
+    `BEGIN; ${rows("a", 1, 30_000)}; ${context("first")}; ${context("second")}; ${rows("b", 1, 10)}; COMMIT`,
   );
   await tracked.caughtUp();
-  expect(await counts(tracked)).toEqual(["b b's: 10"]);
+  expect(await counts(tracked)).toEqual(["b second: 10"]);
   await using second = tracked.launchWorker(shardA);
   await eventually("shard a is stored", async () => {
     const lines = await counts(tracked);
     return lines.length > 1 || undefined;
   });
   expect((await counts(tracked)).toSorted()).toEqual([
-    "a a's: 5000",
-    "b b's: 10",
+    "a first: 30000",
+    "b second: 10",
   ]);
   second.signal("SIGTERM");
   expect((await second.exited).code).toBe(0);
