@@ -1,8 +1,11 @@
 /** The worker on a database that is already there, by the worker's own variables. */
 import { once } from "node:events";
 import { Client } from "pg";
-import { type ConnectionSettings, readSettings } from "../worker/settings";
-import { tlsOptions } from "../worker/tls";
+import { tlsOptions } from "../worker/network/tls";
+import {
+  type ConnectionSettings,
+  readSettings,
+} from "../worker/settings/settings";
 import { liveChanges, newestChange, printChanges } from "./live-changes";
 import { LocalWorker } from "./local-worker";
 import { withProgress } from "./progress";

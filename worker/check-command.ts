@@ -1,13 +1,14 @@
 /** `check`: findings about source and destination; reads and changes nothing. */
-import { UnreachableError } from "./connect";
+
+import type { Watermark } from "./destination/watermark";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import type { Finding } from "./finding";
 import { inspectDestination, inspectSource } from "./inspect";
 import { describeError } from "./log";
+import { UnreachableError } from "./network/connect";
+import { openTunnel } from "./network/tunnel";
 import { Releases } from "./releases";
-import type { Settings } from "./settings";
-import { openTunnel } from "./tunnel";
-import type { Watermark } from "./watermark";
+import type { Settings } from "./settings/settings";
 
 const APPLICATION_NAME = "bemi-worker check";
 const TUNNEL_TIMEOUT_MS = 60_000;

@@ -3,20 +3,21 @@
  * which. The only way on after a slot was lost, made anew or moved: nothing in
  * the worker does it by itself.
  */
-import { connect, connectionConfig } from "./connect";
-import { checkSameSource } from "./continuity";
-import { migrate } from "./destination-schema";
+
+import { migrate } from "./destination/destination-schema";
+import { readWatermark, recordGap } from "./destination/watermark";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import type { Log } from "./log";
 import { formatLsn, parseLsn } from "./lsn";
+import { connect, connectionConfig } from "./network/connect";
+import { openTunnel } from "./network/tunnel";
 import { Releases } from "./releases";
-import { VALUE_SESSION_OPTIONS } from "./session";
-import type { Settings } from "./settings";
-import { setUpSource } from "./setup";
-import { identifySource } from "./source";
-import { readSourceFacts } from "./source-facts";
-import { openTunnel } from "./tunnel";
-import { readWatermark, recordGap } from "./watermark";
+import type { Settings } from "./settings/settings";
+import { checkSameSource } from "./source/continuity";
+import { VALUE_SESSION_OPTIONS } from "./source/session";
+import { setUpSource } from "./source/setup";
+import { identifySource } from "./source/source";
+import { readSourceFacts } from "./source/source-facts";
 
 export interface GapOptions {
   readonly reason?: string;

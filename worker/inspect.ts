@@ -3,24 +3,28 @@
  * `check` and for a worker's first start, so that a refusal leaves nothing
  * behind, neither a table at the destination nor a slot at the source.
  */
-import { connect, connectionConfig } from "./connect";
-import { checkContinuity } from "./continuity";
-import { findWatermark, readDestinationFacts } from "./destination-facts";
+
+import {
+  findWatermark,
+  readDestinationFacts,
+} from "./destination/destination-facts";
+import { checkDestination } from "./destination/preflight-destination";
+import type { Watermark } from "./destination/watermark";
 import { type Finding, refuse } from "./finding";
 import type { Log } from "./log";
-import { checkSource } from "./preflight";
-import { checkDestination } from "./preflight-destination";
-import { checkPlan } from "./publication-plan-check";
-import { administratorRemedy, rehearseSetUp } from "./rehearsal";
+import { connect, connectionConfig } from "./network/connect";
+import { openTunnel, type Tunnel } from "./network/tunnel";
 import { Releases } from "./releases";
-import { VALUE_SESSION_OPTIONS, verifySession } from "./session";
-import { type Situation, setUpSteps } from "./set-up-steps";
-import type { Settings } from "./settings";
-import { identifySource } from "./source";
-import { readSourceFacts } from "./source-facts";
-import { readSchemas, readTables } from "./tracked-tables";
-import { openTunnel, type Tunnel } from "./tunnel";
-import type { Watermark } from "./watermark";
+import type { Settings } from "./settings/settings";
+import { checkContinuity } from "./source/continuity";
+import { checkSource } from "./source/preflight";
+import { checkPlan } from "./source/publication-plan-check";
+import { administratorRemedy, rehearseSetUp } from "./source/rehearsal";
+import { VALUE_SESSION_OPTIONS, verifySession } from "./source/session";
+import { type Situation, setUpSteps } from "./source/set-up-steps";
+import { identifySource } from "./source/source";
+import { readSourceFacts } from "./source/source-facts";
+import { readSchemas, readTables } from "./source/tracked-tables";
 
 export interface Way {
   readonly applicationName: string;

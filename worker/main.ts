@@ -11,7 +11,7 @@ import { serveHttp } from "./http";
 import { refuseUnfit } from "./inspect";
 import { createLog, describeError } from "./log";
 import { emitEmf, prometheusMetrics } from "./metrics";
-import { readSettings, type Settings } from "./settings";
+import { readSettings, type Settings } from "./settings/settings";
 import { runSetup } from "./setup-command";
 import { Status } from "./status";
 import { supervise } from "./supervise";

@@ -4,10 +4,11 @@
  * only then is the source told. While a batch is being written the next one is
  * read, up to a limit; beyond it the socket rests.
  */
-import type { Batch } from "./batch";
-import type { FrameQueue } from "./frame-queue";
+
 import type { Lsn } from "./lsn";
-import type { Stitcher } from "./stitch";
+import type { Batch } from "./stream/batch";
+import type { FrameQueue } from "./stream/frame-queue";
+import type { Stitcher } from "./stream/stitch";
 
 /** How often an idle pipeline looks whether there is something to note. */
 const IDLE_TICK_MS = 1_000;

@@ -1,12 +1,13 @@
 /** `setup`: what the first run does to the source, by itself. */
-import { connect, connectionConfig } from "./connect";
+
 import { EXIT_CODE } from "./errors";
 import type { Log } from "./log";
+import { connect, connectionConfig } from "./network/connect";
+import { openTunnel } from "./network/tunnel";
 import { Releases } from "./releases";
-import { VALUE_SESSION_OPTIONS } from "./session";
-import type { Settings } from "./settings";
-import { setUpSource } from "./setup";
-import { openTunnel } from "./tunnel";
+import type { Settings } from "./settings/settings";
+import { VALUE_SESSION_OPTIONS } from "./source/session";
+import { setUpSource } from "./source/setup";
 
 export async function runSetup(
   settings: Settings,

@@ -1,5 +1,5 @@
 /** What the worker knows about itself; read by health, metrics and the log. */
-import type { StitchCounters } from "./transaction-rows";
+import type { StitchCounters } from "./stream/transaction-rows";
 
 /**
  * - `starting`: connecting and checking

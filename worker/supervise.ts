@@ -11,9 +11,9 @@ import {
   OperatorError,
 } from "./errors";
 import { describeError, type Log } from "./log";
-import { UnreadableMessageError } from "./pgoutput";
 import { errorCode } from "./sql-state";
 import type { Status } from "./status";
+import { UnreadableMessageError } from "./stream/pgoutput";
 
 /** Time to end in order; `docker stop` kills after 10 s, Fargate after 30. */
 const STOP_GRACE_MS = 8_000;

@@ -2,28 +2,29 @@
  * One session of the trail: connect, check, stream, until something ends it.
  * Everything opened here is closed in reverse order, whatever happens.
  */
-import { Catalog } from "./catalog";
-import { sourceIdentity } from "./change-row";
-import { checkNotFenced, claim } from "./claim";
-import { connect, connectionConfig } from "./connect";
-import { Destination } from "./destination";
-import { migrate } from "./destination-schema";
+
+import { checkNotFenced, claim } from "./destination/claim";
+import { Destination } from "./destination/destination";
+import { migrate } from "./destination/destination-schema";
+import { keepPartitions } from "./destination/partition-upkeep";
+import { ensurePartition, monthOf } from "./destination/partitions";
 import type { Log } from "./log";
 import { formatLsn } from "./lsn";
-import { ownTables } from "./own-tables";
-import { keepPartitions } from "./partition-upkeep";
-import { ensurePartition, monthOf } from "./partitions";
+import { connect, connectionConfig } from "./network/connect";
+import { openTunnel } from "./network/tunnel";
 import { runPipeline } from "./pipeline";
 import { Releases } from "./releases";
-import { openReplication } from "./replication";
-import { VALUE_SESSION_OPTIONS, verifySession } from "./session";
-import type { Settings } from "./settings";
-import { monitorSlot } from "./slot-monitor";
-import { prepareSource } from "./source";
+import { sourceIdentity } from "./row/change-row";
+import type { Settings } from "./settings/settings";
+import { Catalog } from "./source/catalog";
+import { VALUE_SESSION_OPTIONS, verifySession } from "./source/session";
+import { monitorSlot } from "./source/slot-monitor";
+import { prepareSource } from "./source/source";
 import type { Status } from "./status";
-import { Stitcher } from "./stitch";
-import { tablePolicy } from "./table-policy";
-import { openTunnel } from "./tunnel";
+import { ownTables } from "./stream/own-tables";
+import { openReplication } from "./stream/replication";
+import { Stitcher } from "./stream/stitch";
+import { tablePolicy } from "./stream/table-policy";
 
 /** Batches that may wait as frames while one is being written. */
 const QUEUED_BATCHES = 2;

@@ -25,7 +25,10 @@ function rows(heading: string): string[][] {
 }
 
 /** “Gaps”, "Exit codes" and `lost slot`, as comments and remedies name them. */
-const named = readdirSync(join(root, "worker"))
+const named = readdirSync(join(root, "worker"), {
+  recursive: true,
+  encoding: "utf8",
+})
   .filter((name) => name.endsWith(".ts"))
   .flatMap((name) => {
     const text = readFileSync(join(root, "worker", name), "utf8");

@@ -1,5 +1,5 @@
 /** Reads rows in COPY's binary format, as they go to the destination. */
-import { COPY_COLUMNS } from "../../worker/change-row";
+import { COPY_COLUMNS } from "../../worker/row/change-row";
 
 /** A row by column names: numbers and times as bigint, the rest as text. */
 export type CopyRow = Record<string, string | bigint | null>;

@@ -2,7 +2,7 @@
  * Builders of the messages that pgoutput sends, and of the stream's frames.
  * https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
-import { FRAME, FRAME_HEADER_BYTES } from "../../worker/frame-queue";
+import { FRAME, FRAME_HEADER_BYTES } from "../../worker/stream/frame-queue";
 
 /** A value as text, null, or `unchanged`: out of line and not on the wire. */
 export type WireValue = string | null | typeof unchanged;

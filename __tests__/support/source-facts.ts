@@ -1,7 +1,7 @@
 /** A source that is in order, to be made wrong in one respect by a test. */
-import type { PublicationFacts } from "../../worker/publication-facts";
-import type { SlotFacts, SourceFacts } from "../../worker/source-facts";
-import type { SourceTable } from "../../worker/tracked-tables";
+import type { PublicationFacts } from "../../worker/source/publication-facts";
+import type { SlotFacts, SourceFacts } from "../../worker/source/source-facts";
+import type { SourceTable } from "../../worker/source/tracked-tables";
 
 export function aTable(
   name: string,

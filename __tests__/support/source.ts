@@ -2,9 +2,9 @@
 import type { Client } from "pg";
 import pino from "pino";
 import type { Cluster } from "../../scripts/cluster";
-import type { SetUpOptions } from "../../worker/set-up-steps";
-import { setUpSource } from "../../worker/setup";
-import { parseTablePatterns } from "../../worker/tables";
+import { parseTablePatterns } from "../../worker/settings/tables";
+import type { SetUpOptions } from "../../worker/source/set-up-steps";
+import { setUpSource } from "../../worker/source/setup";
 
 export const silent = pino({ level: "silent" });
 

@@ -1,5 +1,5 @@
 /** A stitcher for messages that a test makes, and the rows that come of them. */
-import { Stitcher, type StitchOptions } from "../../worker/stitch";
+import { Stitcher, type StitchOptions } from "../../worker/stream/stitch";
 import { type CopyRow, readCopyRows } from "./copy-rows";
 import * as wire from "./pgoutput-bytes";
 

@@ -1,6 +1,6 @@
-import { ByteWriter } from "../../worker/byte-writer";
-import { writeValue } from "../../worker/value-json";
-import { valueType } from "../../worker/value-types";
+import { ByteWriter } from "../../worker/row/byte-writer";
+import { writeValue } from "../../worker/row/value-json";
+import { valueType } from "../../worker/row/value-types";
 
 const OID = {
   boolArray: 1000,

@@ -1,4 +1,4 @@
-import { ByteWriter } from "../../worker/byte-writer";
+import { ByteWriter } from "../../worker/row/byte-writer";
 
 const written = (out: ByteWriter) => out.buffer.subarray(0, out.length);
 

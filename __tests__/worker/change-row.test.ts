@@ -1,4 +1,4 @@
-import { ByteWriter } from "../../worker/byte-writer";
+import { ByteWriter } from "../../worker/row/byte-writer";
 import {
   COPY_COLUMNS,
   EMPTY_JSON_FIELD,
@@ -10,7 +10,7 @@ import {
   transactionFields,
   writeChangeId,
   writeRowStart,
-} from "../../worker/change-row";
+} from "../../worker/row/change-row";
 
 const MAX_IDENTITY = 2 ** 30 - 1;
 const MAX_ORDINAL = 2 ** 32 - 1;

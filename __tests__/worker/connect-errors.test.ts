@@ -1,4 +1,4 @@
-import { describeConnectFailure } from "../../worker/connect-errors";
+import { describeConnectFailure } from "../../worker/network/connect-errors";
 
 const connection = {
   prefix: "DEST_DB",

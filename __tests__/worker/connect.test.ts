@@ -5,8 +5,8 @@ import {
   connect,
   connectionConfig,
   UnreachableError,
-} from "../../worker/connect";
-import { readSettings } from "../../worker/settings";
+} from "../../worker/network/connect";
+import { readSettings } from "../../worker/settings/settings";
 
 test.each<[string, (socket: Socket) => void, string]>([
   ["says nothing", () => undefined, "does not answer: check DB_HOST"],

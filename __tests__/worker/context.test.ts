@@ -1,4 +1,4 @@
-import { MAX_CONTEXT_BYTES, readContext } from "../../worker/context";
+import { MAX_CONTEXT_BYTES, readContext } from "../../worker/stream/context";
 
 const json = (content: string | Buffer) =>
   readContext(Buffer.from(content)).json.toString();

@@ -1,7 +1,7 @@
 import {
   ignoresColumn,
   parseColumnPatterns,
-} from "../../worker/ignored-columns";
+} from "../../worker/settings/ignored-columns";
 
 test.each([
   [

@@ -1,6 +1,6 @@
 /** What `primary_key` holds, with the catalogue of today and rows of before. */
 import { Cluster } from "../../scripts/cluster";
-import { Catalog } from "../../worker/catalog";
+import { Catalog } from "../../worker/source/catalog";
 import { identitySql, TrackedDatabase } from "../support/tracked-database";
 
 let cluster: Cluster;

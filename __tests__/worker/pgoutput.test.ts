@@ -4,7 +4,7 @@ import {
   Tuple,
   UNCHANGED,
   UnreadableMessageError,
-} from "../../worker/pgoutput";
+} from "../../worker/stream/pgoutput";
 import * as wire from "../support/pgoutput-bytes";
 
 /** Reads a message that stands in the middle of a block. */

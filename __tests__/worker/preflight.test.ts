@@ -1,13 +1,13 @@
 import { ConfigurationError, OperatorError } from "../../worker/errors";
 import { type Finding, refuse } from "../../worker/finding";
-import { checkSource, type Expectations } from "../../worker/preflight";
-import type { PublicationFacts } from "../../worker/publication-facts";
+import { parseTablePatterns } from "../../worker/settings/tables";
+import { checkSource, type Expectations } from "../../worker/source/preflight";
+import type { PublicationFacts } from "../../worker/source/publication-facts";
 import type {
   RoleFacts,
   SlotFacts,
   SourceFacts,
-} from "../../worker/source-facts";
-import { parseTablePatterns } from "../../worker/tables";
+} from "../../worker/source/source-facts";
 import {
   aTable,
   goodFacts,

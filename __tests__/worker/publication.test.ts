@@ -1,9 +1,9 @@
+import { parseTablePatterns } from "../../worker/settings/tables";
 import {
   covers,
   planPublication,
   publicationStatement,
-} from "../../worker/publication";
-import { parseTablePatterns } from "../../worker/tables";
+} from "../../worker/source/publication";
 import { aTable } from "../support/source-facts";
 
 const tables = [

@@ -1,5 +1,5 @@
 import { Cluster } from "../../scripts/cluster";
-import { monthOf, partitionOf } from "../../worker/partitions";
+import { monthOf, partitionOf } from "../../worker/destination/partitions";
 import {
   eventually,
   WorkerProcess,

@@ -1,5 +1,8 @@
 import { Cluster } from "../../scripts/cluster";
-import { VALUE_SESSION_OPTIONS, verifySession } from "../../worker/session";
+import {
+  VALUE_SESSION_OPTIONS,
+  verifySession,
+} from "../../worker/source/session";
 import { createSource } from "../support/source";
 
 const HOSTILE = [

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { workerVariables } from "../../config/worker-variables";
 import { ConfigurationError } from "../../worker/errors";
-import { readSettings } from "../../worker/settings";
+import { readSettings } from "../../worker/settings/settings";
 import { testAuthority } from "../support/certificates";
 import { generateSshKey } from "../support/ssh-keys";
 

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { parseHostKey } from "../../worker/host-key";
-import { readSettings } from "../../worker/settings";
+import { parseHostKey } from "../../worker/network/host-key";
+import { readSettings } from "../../worker/settings/settings";
 import { testAuthority } from "../support/certificates";
 import { generateSshKey } from "../support/ssh-keys";
 

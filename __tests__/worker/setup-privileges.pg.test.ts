@@ -1,10 +1,10 @@
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
 import { OperatorError } from "../../worker/errors";
-import { checkSource } from "../../worker/preflight";
-import { setUpSource } from "../../worker/setup";
-import { readSourceFacts } from "../../worker/source-facts";
-import { readTables } from "../../worker/tracked-tables";
+import { checkSource } from "../../worker/source/preflight";
+import { setUpSource } from "../../worker/source/setup";
+import { readSourceFacts } from "../../worker/source/source-facts";
+import { readTables } from "../../worker/source/tracked-tables";
 import { createSource, setUpOptions, silent } from "../support/source";
 
 describe.each([14, 17, 18] as const)("privileges on PostgreSQL %i", (major) => {

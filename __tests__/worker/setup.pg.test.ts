@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
 import { OperatorError } from "../../worker/errors";
-import { setUpSource } from "../../worker/setup";
+import { setUpSource } from "../../worker/source/setup";
 import {
   createSource,
   identities,

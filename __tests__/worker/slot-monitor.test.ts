@@ -1,7 +1,7 @@
 import pino from "pino";
-import type { Catalog } from "../../worker/catalog";
 import { ConfigurationError } from "../../worker/errors";
-import { monitorSlot, walLevel } from "../../worker/slot-monitor";
+import type { Catalog } from "../../worker/source/catalog";
+import { monitorSlot, walLevel } from "../../worker/source/slot-monitor";
 import { type SlotStatus, Status } from "../../worker/status";
 
 const slot: SlotStatus = {

@@ -1,9 +1,9 @@
 import { chown, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Cluster } from "../../scripts/cluster";
-import { checkSource } from "../../worker/preflight";
-import { readSourceFacts } from "../../worker/source-facts";
-import { readTables } from "../../worker/tracked-tables";
+import { checkSource } from "../../worker/source/preflight";
+import { readSourceFacts } from "../../worker/source/source-facts";
+import { readTables } from "../../worker/source/tracked-tables";
 import {
   createSource,
   type Source,

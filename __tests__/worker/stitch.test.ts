@@ -1,5 +1,5 @@
-import { formatChangeId } from "../../worker/change-row";
-import { UnreadableMessageError } from "../../worker/pgoutput";
+import { formatChangeId } from "../../worker/row/change-row";
+import { UnreadableMessageError } from "../../worker/stream/pgoutput";
 import { readCopyRows } from "../support/copy-rows";
 import * as wire from "../support/pgoutput-bytes";
 import { NOW_MS, OID, stitcher, todo } from "../support/stitching";

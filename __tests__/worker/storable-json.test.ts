@@ -1,4 +1,4 @@
-import { jsonbRefusal } from "../../worker/storable-json";
+import { jsonbRefusal } from "../../worker/row/storable-json";
 
 const refusal = (text: string) => {
   // Not at the buffer's beginning or end, as in a block.

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { escapeIdentifier } from "pg";
 import { Cluster } from "../../scripts/cluster";
-import { openReplication } from "../../worker/replication";
+import { openReplication } from "../../worker/stream/replication";
 import { createSource } from "../support/source";
 import { stitcher } from "../support/stitching";
 import { TrackedDatabase } from "../support/tracked-database";

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pino from "pino";
-import { UnreachableError } from "../../worker/connect";
 import {
   ConfigurationError,
   FencedError,
   OperatorError,
 } from "../../worker/errors";
-import { UnreadableMessageError } from "../../worker/pgoutput";
+import { UnreachableError } from "../../worker/network/connect";
 import { Status } from "../../worker/status";
+import { UnreadableMessageError } from "../../worker/stream/pgoutput";
 import { decide, supervise } from "../../worker/supervise";
 
 const coded = (code: string) => Object.assign(new Error(code), { code });

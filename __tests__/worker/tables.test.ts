@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../../worker/errors";
-import { parseTablePatterns, tracks } from "../../worker/tables";
+import { parseTablePatterns, tracks } from "../../worker/settings/tables";
 
 test.each([
   ["public.*", ["public.todo", "public.Todo"], ["other.todo"]],

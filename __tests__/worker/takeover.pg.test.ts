@@ -126,7 +126,7 @@ describe("who may write", () => {
     await settle(trail, await load.finish());
   });
 
-  test("SIGTERM in the middle of a huge transaction, with the destination stuck, ends with exit code 0 and stores nothing of it", async () => {
+  test("SIGTERM in the middle of a huge transaction ends with exit code 0 and stores nothing of it", async () => {
     await using trail = await create();
     const worker = await trail.streaming();
     await using gate = await Gate.close(trail, "NEW.primary_key = '1000'");
@@ -142,6 +142,26 @@ describe("who may write", () => {
     expect(await trail.watermark()).toEqual(before);
     await trail.streaming();
     await trail.reached(30_000);
+  });
+
+  test("SIGTERM while the destination is locked ends with exit code 0 before the lock does", async () => {
+    await using trail = await create();
+    const worker = await trail.streaming();
+    const locker = await destination.client(trail.database);
+    await locker.query("BEGIN; LOCK TABLE public.changes");
+    await trail.source.query("INSERT INTO item VALUES (1)");
+    await eventually("the worker waits for the lock", async () => {
+      const { waits } = await trail.destination.one<{ waits: boolean }>(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'public.changes'::regclass AND NOT granted) AS waits",
+      );
+      return waits;
+    });
+    worker.signal("SIGTERM");
+    expect(await worker.exited).toEqual({ code: 0, signal: null });
+    await locker.query("ROLLBACK");
+    await locker.end();
+    await trail.streaming();
+    await trail.reached(1);
   });
 });
 

@@ -1,6 +1,6 @@
 import { rootCertificates } from "node:tls";
 import { Client } from "pg";
-import { type SslMode, tlsOptions } from "../../worker/tls";
+import { type SslMode, tlsOptions } from "../../worker/network/tls";
 import {
   expiredCertificate,
   otherAuthority,

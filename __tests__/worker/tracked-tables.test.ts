@@ -1,10 +1,10 @@
-import { parseTablePatterns } from "../../worker/tables";
+import { parseTablePatterns } from "../../worker/settings/tables";
 import {
   brokenBy,
   identityToSet,
   isTracked,
   type Publishing,
-} from "../../worker/tracked-tables";
+} from "../../worker/source/tracked-tables";
 import { aTable } from "../support/source-facts";
 
 const published: Publishing = {

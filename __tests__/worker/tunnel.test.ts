@@ -3,9 +3,9 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Client as PgClient } from "pg";
 import { utils } from "ssh2";
 import { OperatorError } from "../../worker/errors";
-import { parseHostKey } from "../../worker/host-key";
-import { tlsOptions } from "../../worker/tls";
-import { openTunnel, type SshSettings } from "../../worker/tunnel";
+import { parseHostKey } from "../../worker/network/host-key";
+import { tlsOptions } from "../../worker/network/tls";
+import { openTunnel, type SshSettings } from "../../worker/network/tunnel";
 import {
   serverCertificate,
   serverKey,

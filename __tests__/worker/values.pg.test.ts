@@ -1,9 +1,9 @@
 /** What a value becomes in `before` and `after`. */
 import { type Client, escapeIdentifier } from "pg";
 import { Cluster } from "../../scripts/cluster";
-import { VALUE_SESSION_OPTIONS } from "../../worker/session";
-import { jsonbRefusal } from "../../worker/storable-json";
-import { valueType } from "../../worker/value-types";
+import { jsonbRefusal } from "../../worker/row/storable-json";
+import { valueType } from "../../worker/row/value-types";
+import { VALUE_SESSION_OPTIONS } from "../../worker/source/session";
 import {
   arrayLiterals,
   builtInSamples,

@@ -1,0 +1,144 @@
+/**
+ * The tables at the destination, made and upgraded by numbered migrations. A
+ * migration that has run is never edited; a change is a new number.
+ */
+import type { Client } from "pg";
+import { OperatorError } from "../errors";
+
+/** Serialises the migrations of all workers on one destination. */
+const ADVISORY_LOCK = "hashtext('_bemi_migrations')";
+
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE public.changes (
+    id uuid NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    database text NOT NULL,
+    schema text NOT NULL,
+    "table" text NOT NULL,
+    primary_key text,
+    operation text NOT NULL,
+    before jsonb NOT NULL DEFAULT '{}',
+    after jsonb NOT NULL DEFAULT '{}',
+    context jsonb NOT NULL DEFAULT '{}',
+    committed_at timestamptz NOT NULL,
+    queued_at timestamptz NOT NULL,
+    transaction_id bigint NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (id, committed_at)
+  ) PARTITION BY RANGE (committed_at);
+
+  CREATE INDEX changes_table_primary_key_idx ON public.changes ("table", primary_key);
+  CREATE INDEX changes_committed_at_idx ON public.changes USING brin (committed_at);
+  CREATE INDEX changes_operation_idx ON public.changes (operation);
+  CREATE INDEX changes_context_idx ON public.changes USING gin (context jsonb_path_ops);
+
+  CREATE TABLE public._bemi_watermarks (
+    database_name text NOT NULL,
+    slot_name text NOT NULL,
+    system_identifier text NOT NULL,
+    database_oid bigint NOT NULL,
+    timeline bigint NOT NULL,
+    commit_lsn pg_lsn NOT NULL,
+    position pg_lsn NOT NULL,
+    epoch bigint NOT NULL DEFAULT 0,
+    worker_pid integer,
+    ordinal_version integer NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (database_name, slot_name)
+  );
+  COMMENT ON COLUMN public._bemi_watermarks.commit_lsn IS
+    'Commit record of the last source transaction whose rows are in changes';
+  COMMENT ON COLUMN public._bemi_watermarks.position IS
+    'The furthest that the source may have been told';
+  COMMENT ON COLUMN public._bemi_watermarks.epoch IS
+    'Raised by each worker that takes over; an older one can write no more';
+  COMMENT ON COLUMN public._bemi_watermarks.worker_pid IS
+    'Session of the worker that took over last, at this server';
+
+  CREATE TABLE public._bemi_gaps (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    database_name text NOT NULL,
+    slot_name text NOT NULL,
+    from_lsn pg_lsn NOT NULL,
+    to_lsn pg_lsn NOT NULL,
+    from_time timestamptz NOT NULL,
+    to_time timestamptz NOT NULL DEFAULT now(),
+    reason text NOT NULL
+  );
+  `,
+];
+
+/** Indexes that INDEX_VALUES switches, made while `changes` is still empty. */
+const VALUE_INDEXES = `
+  CREATE INDEX changes_before_idx ON public.changes USING gin (before jsonb_path_ops);
+  CREATE INDEX changes_after_idx ON public.changes USING gin (after jsonb_path_ops);
+`;
+
+/** Brings the destination to the newest version. Runs in one transaction. */
+export async function migrate(
+  client: Client,
+  options: { readonly indexValues: boolean },
+): Promise<void> {
+  await client.query("BEGIN");
+  try {
+    await client.query(`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK})`);
+    const done = await appliedMigrations(client);
+    if (done === 0) await refuseForeignTable(client);
+    if (done < MIGRATIONS.length) {
+      await client.query(
+        "CREATE TABLE IF NOT EXISTS public._bemi_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
+      );
+    }
+    for (let version = done + 1; version <= MIGRATIONS.length; version++) {
+      await client.query(MIGRATIONS[version - 1] as string);
+      if (version === 1 && options.indexValues) {
+        await client.query(VALUE_INDEXES);
+      }
+      await client.query(
+        "INSERT INTO public._bemi_migrations (version) VALUES ($1)",
+        [version],
+      );
+    }
+    await client.query("COMMIT");
+  } catch (error) {
+    await client.query("ROLLBACK").catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Versions that have run; more than this worker knows is a newer worker's. */
+async function appliedMigrations(client: Client): Promise<number> {
+  const exists = await client.query(
+    "SELECT to_regclass('public._bemi_migrations') IS NOT NULL AS yes",
+  );
+  if (!exists.rows[0].yes) return 0;
+  const { rows } = await client.query(
+    "SELECT coalesce(max(version), 0)::int AS version FROM public._bemi_migrations",
+  );
+  const version: number = rows[0].version;
+  if (version > MIGRATIONS.length) {
+    throw new OperatorError(
+      `the destination is at schema version ${version}, this worker knows ${MIGRATIONS.length}`,
+      "run the newer worker again, or restore the destination to the older version",
+    );
+  }
+  return version;
+}
+
+/**
+ * A table `changes` that is not ours is never touched. Bemi's own has a unique
+ * index on the position, which rows of one COPY share (H08).
+ */
+async function refuseForeignTable(client: Client): Promise<void> {
+  const { rows } = await client.query(
+    "SELECT to_regclass('public.changes') IS NOT NULL AS yes",
+  );
+  if (rows[0].yes) {
+    throw new OperatorError(
+      "the destination has a table public.changes that this worker did not make",
+      "rename it (ALTER TABLE public.changes RENAME TO changes_before), or set DEST_DB_NAME to another database, then start the worker again",
+    );
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What the destination has of a source: the only durable position there is. The
+ * slot's own position is a hint for recycling WAL; it can go back (H10) and it
+ * can be moved by others (H11).
+ */
+import type { Client } from "pg";
+import { formatLsn, type Lsn, parseLsn } from "../lsn";
+
+/** Counting of a transaction's changes; a replay must count alike (H09). */
+export const ORDINAL_VERSION = 1;
+
+/** Which history the positions belong to (H12). */
+export interface TrailSource {
+  readonly databaseName: string;
+  readonly databaseOid: number;
+  /** As IDENTIFY_SYSTEM gives it. */
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly slotName: string;
+}
+
+export interface Watermark extends TrailSource {
+  /** Commit record of the last transaction whose rows are stored. */
+  readonly commitLsn: Lsn;
+  /** The furthest that the source may have been told. */
+  readonly position: Lsn;
+  readonly epoch: bigint;
+}
+
+/** The watermark of a slot, or undefined before its first run. */
+export async function readWatermark(
+  client: Client,
+  databaseName: string,
+  slotName: string,
+): Promise<Watermark | undefined> {
+  const { rows } = await client.query(
+    `SELECT ${COLUMNS} FROM public._bemi_watermarks WHERE database_name = $1 AND slot_name = $2`,
+    [databaseName, slotName],
+  );
+  return rows[0] ? toWatermark(rows[0]) : undefined;
+}
+
+/** Starts a trail at the position of a slot that has no watermark yet. */
+export async function createWatermark(
+  client: Client,
+  source: TrailSource,
+  position: string,
+): Promise<void> {
+  await client.query(
+    `INSERT INTO public._bemi_watermarks
+       (database_name, slot_name, system_identifier, database_oid, timeline, commit_lsn, position, ordinal_version)
+     VALUES ($1, $2, $3, $4, $5, '0/0', $6, $7)
+     ON CONFLICT DO NOTHING`,
+    [
+      source.databaseName,
+      source.slotName,
+      source.systemIdentifier,
+      source.databaseOid,
+      source.timeline,
+      position,
+      ORDINAL_VERSION,
+    ],
+  );
+}
+
+/**
+ * Makes this worker the only one whose transactions are accepted, and returns
+ * the watermark as nobody can move it any more (H13).
+ */
+export async function claimWatermark(
+  client: Client,
+  source: TrailSource,
+): Promise<Watermark> {
+  const { rows } = await client.query(
+    `UPDATE public._bemi_watermarks
+        SET epoch = epoch + 1, timeline = $3, worker_pid = pg_backend_pid(), updated_at = now()
+      WHERE database_name = $1 AND slot_name = $2
+      RETURNING ${COLUMNS}`,
+    [source.databaseName, source.slotName, source.timeline],
+  );
+  if (!rows[0]) throw new Error("the watermark row is gone");
+  return toWatermark(rows[0]);
+}
+
+/**
+ * Moves the trail over changes that cannot be had any more, and notes that they
+ * are missing. The epoch rises: a worker that still runs must not write on.
+ */
+export async function recordGap(
+  client: Client,
+  watermark: Watermark,
+  gap: { readonly to: Lsn; readonly reason: string },
+): Promise<void> {
+  await client.query(
+    `WITH moved AS (
+       UPDATE public._bemi_watermarks w
+          SET position = $3, epoch = w.epoch + 1, updated_at = now()
+         FROM public._bemi_watermarks old
+        WHERE w.database_name = $1 AND w.slot_name = $2 AND w.epoch = $5
+          AND old.database_name = w.database_name AND old.slot_name = w.slot_name
+       RETURNING w.database_name, w.slot_name, old.position, old.updated_at)
+     INSERT INTO public._bemi_gaps (database_name, slot_name, from_lsn, to_lsn, from_time, reason)
+     SELECT database_name, slot_name, position, $3, updated_at, $4 FROM moved`,
+    [
+      watermark.databaseName,
+      watermark.slotName,
+      formatLsn(gap.to),
+      gap.reason,
+      String(watermark.epoch),
+    ],
+  );
+}
+
+const COLUMNS =
+  "database_name, slot_name, system_identifier, database_oid, timeline, commit_lsn::text, position::text, epoch::text";
+
+function toWatermark(row: Record<string, string>): Watermark {
+  return {
+    databaseName: row.database_name as string,
+    slotName: row.slot_name as string,
+    systemIdentifier: row.system_identifier as string,
+    databaseOid: Number(row.database_oid),
+    timeline: Number(row.timeline),
+    commitLsn: parseLsn(row.commit_lsn as string),
+    position: parseLsn(row.position as string),
+    epoch: BigInt(row.epoch as string),
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * Connections to the two servers, each made anew with a fresh password and a
+ * fresh name look-up, so that rotation and failover need nobody (H27, H28).
+ */
+import { Client, type ClientConfig } from "pg";
+import { ConfigurationError, OperatorError } from "../errors";
+import type { ConnectionSettings } from "../settings/settings";
+import { describeConnectFailure } from "./connect-errors";
+import { tlsOptions } from "./tls";
+import type { Tunnel } from "./tunnel";
+
+const CONNECT_TIMEOUT_MS = 15_000;
+const KEEPALIVE_DELAY_MS = 30_000;
+
+/** A server that cannot be reached now; trying again can help. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+}
+
+/** What `pg` needs to connect. `options` are command-line style settings. */
+export async function connectionConfig(
+  connection: ConnectionSettings,
+  details: {
+    readonly applicationName: string;
+    readonly options?: string;
+    readonly tunnel?: Tunnel;
+  },
+): Promise<ClientConfig> {
+  const { host, port, database, user, tls } = connection;
+  const { tunnel } = details;
+  return {
+    host,
+    port,
+    database,
+    user,
+    password: await connection.password(),
+    ssl: tlsOptions(tls),
+    application_name: details.applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
+    ...(details.options ? { options: details.options } : {}),
+    ...(tunnel ? { stream: () => tunnel.stream(host, port) } : {}),
+  };
+}
+
+/** Connects, or throws a sentence that says what to do. */
+export async function connect(
+  connection: ConnectionSettings,
+  config: ClientConfig,
+): Promise<Client> {
+  const client = new Client(config);
+  // A connection that breaks while nobody waits for it is found at its next
+  // use; without a listener it would end the process.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw connectFailure(error, connection);
+  }
+}
+
+/** The error that says what failed and what happens next. */
+export function connectFailure(
+  error: unknown,
+  connection: ConnectionSettings,
+): Error {
+  const failure = describeConnectFailure(error, connection);
+  if (failure.verdict === "configuration") {
+    return new ConfigurationError([`${failure.message}: ${failure.remedy}`], {
+      cause: error,
+    });
+  }
+  if (failure.verdict === "operator") {
+    return new OperatorError(failure.message, failure.remedy, { cause: error });
+  }
+  return new UnreachableError(`${failure.message}: ${failure.remedy}`, {
+    cause: error,
+  });
+}

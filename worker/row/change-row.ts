@@ -1,0 +1,191 @@
+/**
+ * One row of `changes` in COPY's binary format: no escaping, and timestamps and
+ * positions go from wire to disk without a conversion.
+ * https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
+ */
+import { createHash } from "node:crypto";
+import type { Lsn } from "../lsn";
+import type { ByteWriter } from "./byte-writer";
+
+/**
+ * Columns in the order they are written. `context` comes last: it may become
+ * known only after the row, and then replaces the end of it.
+ */
+export const COPY_COLUMNS = [
+  "id",
+  "committed_at",
+  "queued_at",
+  "transaction_id",
+  "position",
+  "database",
+  "schema",
+  '"table"',
+  "operation",
+  "primary_key",
+  "before",
+  "after",
+  "context",
+] as const;
+
+/** COPY's signature, flags and header extension. */
+export const COPY_HEADER = Buffer.concat([
+  Buffer.from("PGCOPY\n\xff\r\n\0", "latin1"),
+  Buffer.alloc(8),
+]);
+/** COPY's end: a row of -1 fields. */
+export const COPY_TRAILER = Buffer.from([0xff, 0xff]);
+
+/** First byte of jsonb in binary. */
+const JSONB_VERSION = 1;
+
+export type Operation = "CREATE" | "UPDATE" | "DELETE" | "TRUNCATE";
+
+const OPERATION_FIELDS: Readonly<Record<Operation, Buffer>> = {
+  CREATE: textField("CREATE"),
+  UPDATE: textField("UPDATE"),
+  DELETE: textField("DELETE"),
+  TRUNCATE: textField("TRUNCATE"),
+};
+
+/** The field `{}`. */
+export const EMPTY_JSON_FIELD = jsonField(Buffer.from("{}"));
+
+/** A text value with its length in front. */
+export function textField(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const field = Buffer.alloc(4 + bytes.length);
+  field.writeInt32BE(bytes.length);
+  bytes.copy(field, 4);
+  return field;
+}
+
+/** A jsonb value with its length and version in front. */
+export function jsonField(json: Buffer): Buffer {
+  const field = Buffer.alloc(5 + json.length);
+  field.writeInt32BE(json.length + 1);
+  field[4] = JSONB_VERSION;
+  json.copy(field, 5);
+  return field;
+}
+
+/** Starts a jsonb value that is written piece by piece; end with `endField`. */
+export function beginJsonField(out: ByteWriter): number {
+  const start = out.beginField();
+  out.byte(JSONB_VERSION);
+  return start;
+}
+
+/** 30 bits that tell a slot of a source from every other in `id`. */
+export function sourceIdentity(
+  systemIdentifier: string,
+  databaseOid: number,
+  slotName: string,
+): number {
+  return (
+    createHash("sha256")
+      .update(JSON.stringify([systemIdentifier, databaseOid, slotName]))
+      .digest()
+      .readUInt32BE(0) >>> 2
+  );
+}
+
+/** Everything of a transaction's rows that is the same in each of them. */
+export interface RowTransaction {
+  readonly commitLsn: Lsn;
+  /** committed_at, queued_at and transaction_id, as fields. */
+  readonly fields: Buffer;
+}
+
+/** Fields of a transaction; times in microseconds since 2000-01-01 UTC. */
+export function transactionFields(
+  committedAtMicros: bigint,
+  queuedAtMicros: bigint,
+  transactionId: number,
+): Buffer {
+  const fields = Buffer.alloc(36);
+  [committedAtMicros, queuedAtMicros, BigInt(transactionId)].forEach(
+    (value, index) => {
+      fields.writeInt32BE(8, index * 12);
+      fields.writeBigInt64BE(value, index * 12 + 4);
+    },
+  );
+  return fields;
+}
+
+/** Writes the fields up to and with `operation`. */
+export function writeRowStart(
+  out: ByteWriter,
+  row: {
+    readonly commitLsn: Lsn;
+    readonly transactionFields: Buffer;
+    readonly ordinal: number;
+    readonly identity: number;
+    /** Block and offset of the 8 bytes of the change's own LSN. */
+    readonly block: Buffer;
+    readonly lsnAt: number;
+    /** database, schema and table, as fields. */
+    readonly tableFields: Buffer;
+    readonly operation: Operation;
+  },
+): void {
+  out.int16(COPY_COLUMNS.length);
+  out.int32(16);
+  writeChangeId(out, row.commitLsn, row.ordinal, row.identity);
+  out.bytes(row.transactionFields);
+  out.int32(8);
+  out.bytes(row.block, row.lsnAt, row.lsnAt + 8);
+  out.bytes(row.tableFields);
+  out.bytes(OPERATION_FIELDS[row.operation]);
+}
+
+/**
+ * A UUIDv8 (RFC 9562, section 5.8): 60 bits of the commit LSN, 32 of the
+ * change's ordinal in its transaction, 30 of the source's identity. Replaying
+ * a change gives the same id, and ids order as the commits do.
+ */
+export function writeChangeId(
+  out: ByteWriter,
+  commitLsn: Lsn,
+  ordinal: number,
+  identity: number,
+): void {
+  const target = out.reserve(16);
+  const at = out.length;
+  // 48 bits, version, 12 bits.
+  target.writeUIntBE(Number(commitLsn >> 12n), at, 6);
+  target.writeUInt16BE(0x8000 | Number(commitLsn & 0xfffn), at + 6);
+  // Variant in the two top bits, then ordinal and identity in 62.
+  target.writeUInt32BE((0x80000000 | (ordinal >>> 2)) >>> 0, at + 8);
+  target.writeUInt32BE((((ordinal & 3) << 30) | identity) >>> 0, at + 12);
+  out.length = at + 16;
+}
+
+/** The id as text, for a query. */
+export function formatChangeId(
+  commitLsn: Lsn,
+  ordinal: number,
+  identity: number,
+): string {
+  const high = (commitLsn >> 12n).toString(16).padStart(12, "0");
+  const version = (0x8000n | (commitLsn & 0xfffn)).toString(16);
+  const low = ((2n << 62n) | (BigInt(ordinal) << 30n) | BigInt(identity))
+    .toString(16)
+    .padStart(16, "0");
+  return `${high.slice(0, 8)}-${high.slice(8)}-${version}-${low.slice(0, 4)}-${low.slice(4)}`;
+}
+
+/** Finished rows again, with `contextField` in place of their context. */
+export function replaceContext(rows: Buffer, contextField: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let at = 0;
+  while (at < rows.length) {
+    const start = at;
+    at += 2;
+    for (let field = 1; field < COPY_COLUMNS.length; field++) {
+      at += 4 + Math.max(0, rows.readInt32BE(at));
+    }
+    parts.push(rows.subarray(start, at), contextField);
+    at += 4 + rows.readInt32BE(at);
+  }
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,212 @@
+/**
+ * A change's `before`, `after` and primary key, rendered from the tuples of its
+ * message. Only what is really known is written: a value that is not on the
+ * wire is marked or left out, never shown as null (H52, H57, H58).
+ */
+
+import { NULL, type Tuple, UNCHANGED } from "../stream/pgoutput";
+import type { Column, Relation } from "../stream/relation";
+import type { ByteWriter } from "./byte-writer";
+import { UNCHANGED_JSON, writeOmitted, writeValue } from "./value-json";
+
+const NULL_JSON = Buffer.from("null");
+const NULL_LENGTH = -1;
+/**
+ * All values of a row together have to fit into one jsonb object: 256 MB, here
+ * less 1 MB for the keys. One row that does not would stop the trail for ever.
+ */
+const MAX_ROW_BYTES = 255 * 1024 * 1024;
+/** `1,` are two bytes of a list's text, and twelve of jsonb. */
+const MAX_LIST_GROWTH = 6;
+
+export interface RowValues {
+  readonly block: Buffer;
+  readonly relation: Relation;
+  readonly before: Tuple;
+  readonly after: Tuple;
+  readonly maxValueBytes: number;
+}
+
+/** The old row: all of it, its key, or `{}` where the stream has none. */
+export function writeBefore(out: ByteWriter, row: RowValues): void {
+  const { relation, before } = row;
+  let room = MAX_ROW_BYTES;
+  let separator = false;
+  out.byte(0x7b);
+  for (let index = 0; index < before.count; index++) {
+    const column = relation.columns[index] as Column;
+    // In a key-only tuple all other columns read null without being null.
+    if (before.keyOnly && !column.inIdentity) continue;
+    if (separator) out.byte(0x2c);
+    separator = true;
+    room -= writeMember(out, row, column, before, index, room);
+  }
+  out.byte(0x7d);
+}
+
+/** The new row; what the UPDATE left out of line comes from the old one. */
+export function writeAfter(out: ByteWriter, row: RowValues): void {
+  const { relation, after } = row;
+  let room = MAX_ROW_BYTES;
+  out.byte(0x7b);
+  for (let index = 0; index < after.count; index++) {
+    if (index > 0) out.byte(0x2c);
+    const column = relation.columns[index] as Column;
+    const tuple = tupleWith(row, after, index) ?? after;
+    room -= writeMember(out, row, column, tuple, index, room);
+  }
+  out.byte(0x7d);
+}
+
+/**
+ * The tuple that has a column's value: `tuple`, or else the old row, which may
+ * know no more than its key; undefined when the value is not on the wire.
+ */
+function tupleWith(
+  row: RowValues,
+  tuple: Tuple,
+  index: number,
+): Tuple | undefined {
+  const column = row.relation.columns[index] as Column;
+  if (has(tuple, column, index)) return tuple;
+  return has(row.before, column, index) ? row.before : undefined;
+}
+
+function has(tuple: Tuple, column: Column, index: number): boolean {
+  return (
+    tuple.count >= 0 &&
+    tuple.lengths[index] !== UNCHANGED &&
+    (!tuple.keyOnly || column.inIdentity)
+  );
+}
+
+/** Returns what the value may take of the row's `room` in jsonb. */
+function writeMember(
+  out: ByteWriter,
+  row: RowValues,
+  column: Column,
+  tuple: Tuple,
+  index: number,
+  room: number,
+): number {
+  out.bytes(column.jsonKey);
+  const bytes = jsonbBytes(column, tuple.lengths[index] as number);
+  if (bytes > room) {
+    const start = tuple.starts[index] as number;
+    const end = start + (tuple.lengths[index] as number);
+    writeOmitted(out, row.block, start, end);
+    return 0;
+  }
+  writeTupleValue(out, row, column, tuple, index);
+  return bytes;
+}
+
+/** The most that a value of this length takes in jsonb. */
+function jsonbBytes({ type: { form } }: Column, length: number): number {
+  const isList = form === "array" || form === "json" || form === "jsonb";
+  return isList ? length * MAX_LIST_GROWTH : length;
+}
+
+function writeTupleValue(
+  out: ByteWriter,
+  row: RowValues,
+  column: Column,
+  tuple: Tuple,
+  index: number,
+): void {
+  const length = tuple.lengths[index] as number;
+  const start = tuple.starts[index] as number;
+  if (length === NULL) out.bytes(NULL_JSON);
+  else if (length === UNCHANGED) out.bytes(UNCHANGED_JSON);
+  else if (length > row.maxValueBytes) {
+    writeOmitted(out, row.block, start, start + length);
+  } else {
+    writeValue(out, column.type, row.block, start, start + length);
+  }
+}
+
+/**
+ * The field `primary_key`: a single column's text as it is, several as the text
+ * of a JSON array, null where the key is not known.
+ */
+export function writePrimaryKey(
+  out: ByteWriter,
+  row: RowValues,
+  tuple: Tuple,
+): void {
+  const { key } = row.relation;
+  if (!isKeyKnown(row, tuple)) {
+    out.int32(NULL_LENGTH);
+    return;
+  }
+  const field = out.beginField();
+  if (key.length === 1) writeKeyText(out, row, tuple, key[0] as number);
+  else writeKeyArray(out, row, tuple);
+  if (out.length - field > MAX_KEY_BYTES) {
+    const text = out.buffer.subarray(field, out.length);
+    out.length = field;
+    writeOmitted(out, text, 0, text.length);
+  }
+  out.endField(field);
+}
+
+/**
+ * The destination has an index on table and key, whose entries are limited to
+ * 2,704 bytes: one row with a longer key would stop the trail for ever (H76).
+ */
+const MAX_KEY_BYTES = 2_600;
+
+function isKeyKnown(row: RowValues, tuple: Tuple): boolean {
+  const { key } = row.relation;
+  for (const index of key) {
+    const source = tupleWith(row, tuple, index);
+    // A column `id` that is no real key may be null.
+    if (!source || source.lengths[index] === NULL) return false;
+  }
+  return key.length > 0;
+}
+
+function writeKeyText(
+  out: ByteWriter,
+  row: RowValues,
+  tuple: Tuple,
+  index: number,
+): void {
+  const source = tupleWith(row, tuple, index) as Tuple;
+  const start = source.starts[index] as number;
+  out.bytes(row.block, start, start + (source.lengths[index] as number));
+}
+
+function writeKeyArray(out: ByteWriter, row: RowValues, tuple: Tuple): void {
+  const { columns, key } = row.relation;
+  for (let place = 0; place < key.length; place++) {
+    out.byte(place === 0 ? 0x5b : 0x2c);
+    const index = key[place] as number;
+    const source = tupleWith(row, tuple, index) as Tuple;
+    writeTupleValue(out, row, columns[index] as Column, source, index);
+  }
+  out.byte(0x5d);
+}
+
+/**
+ * Whether an UPDATE changed nothing but ignored columns. Without the whole old
+ * row nobody can tell, and the change is recorded.
+ */
+export function changesOnlyIgnored(row: RowValues): boolean {
+  const { relation, before, after, block } = row;
+  if (!relation.hasIgnoredColumns) return false;
+  if (before.count !== after.count || before.keyOnly) return false;
+  for (let index = 0; index < after.count; index++) {
+    if (relation.columns[index]?.ignored) continue;
+    const length = after.lengths[index] as number;
+    if (length === UNCHANGED) continue;
+    if (length !== before.lengths[index]) return false;
+    if (length <= 0) continue;
+    const start = after.starts[index] as number;
+    const old = before.starts[index] as number;
+    if (block.compare(block, old, old + length, start, start + length) !== 0) {
+      return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,137 @@
+/**
+ * The source before the first row: which server it is, whether it can be
+ * tracked, what the first run has to make, and whether it goes on where the
+ * destination stopped.
+ */
+import { Client, type ClientConfig } from "pg";
+import {
+  createWatermark,
+  readWatermark,
+  type TrailSource,
+  type Watermark,
+} from "../destination/watermark";
+import { type Finding, refuse } from "../finding";
+import type { Log } from "../log";
+import { connect, connectFailure } from "../network/connect";
+import type { Settings } from "../settings/settings";
+import { checkContinuity } from "./continuity";
+import { checkSource } from "./preflight";
+import { setUpSource } from "./setup";
+import { readSourceFacts, type SourceFacts } from "./source-facts";
+import { readTables } from "./tracked-tables";
+
+export interface PreparedSource {
+  readonly source: TrailSource;
+  /** As read now; a running owner of the slot may still move it. */
+  readonly watermark: Watermark;
+}
+
+/**
+ * @throws OperatorError, ConfigurationError with everything that keeps this
+ * source from being tracked.
+ */
+export async function prepareSource(parts: {
+  readonly settings: Settings;
+  readonly config: ClientConfig;
+  /** Connection to the destination, migrated. */
+  readonly writing: Client;
+  readonly log: Log;
+}): Promise<PreparedSource> {
+  const { settings, config, writing, log } = parts;
+  const client = await connect(settings.source, config);
+  try {
+    // The slot is read before the watermark: a worker that still runs moves the
+    // watermark first, so a slot ahead of it is a gap and not a race.
+    const facts = await readSourceFacts(client, settings);
+    const source = await identifySource(settings, config, facts);
+    const known = await readWatermark(
+      writing,
+      source.databaseName,
+      source.slotName,
+    );
+    if (known) {
+      checkContinuity(known, source, facts.slot);
+      await check(client, facts, settings, log);
+      return { source, watermark: known };
+    }
+    if (settings.setup === "auto") await setUpSource(client, settings, log);
+    return { source, watermark: await begin(client, source, parts) };
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** A trail begins where its slot stands, made now or by somebody before. */
+async function begin(
+  client: Client,
+  source: TrailSource,
+  { settings, writing, log }: Parameters<typeof prepareSource>[0],
+): Promise<Watermark> {
+  const facts = await readSourceFacts(client, settings);
+  await check(client, facts, settings, log);
+  const position = facts.slot?.confirmedFlushLsn;
+  if (!position) throw new Error("the slot has no position");
+  await createWatermark(writing, source, position);
+  log.info({ position, ...source }, "a new trail begins");
+  const watermark = await readWatermark(
+    writing,
+    source.databaseName,
+    source.slotName,
+  );
+  if (!watermark) throw new Error("the watermark row is gone");
+  return watermark;
+}
+
+/**
+ * Refuses a source that cannot be tracked. Writes of the application that fail
+ * are no reason to stop a trail: they fail all the same without it, and what
+ * does go through would be missing.
+ */
+async function check(
+  client: Client,
+  facts: SourceFacts,
+  settings: Settings,
+  log: Log,
+): Promise<void> {
+  const findings = checkSource(facts, await readTables(client), settings);
+  const stops = (finding: Finding) =>
+    finding.severity === "error" && finding.code !== "table-writes-fail";
+  for (const finding of findings) {
+    if (stops(finding)) continue;
+    const { severity, code, message, remedy } = finding;
+    log[severity === "error" ? "error" : "warn"]({ code, remedy }, message);
+  }
+  refuse(findings.filter(stops));
+}
+
+/**
+ * Which history the source's positions belong to. Asked on a replication
+ * connection: only a server itself answers, a pooler in front of it does not
+ * (H24), and without the privilege to replicate nothing else makes sense.
+ */
+export async function identifySource(
+  settings: Settings,
+  config: ClientConfig,
+  { database }: Pick<SourceFacts, "database">,
+): Promise<TrailSource> {
+  const client = new Client({
+    ...config,
+    replication: "database",
+  } as ClientConfig);
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query("IDENTIFY_SYSTEM");
+    return {
+      databaseName: database.name,
+      databaseOid: database.oid,
+      systemIdentifier: String(rows[0].systemid),
+      timeline: Number(rows[0].timeline),
+      slotName: settings.slotName,
+    };
+  } catch (error) {
+    throw connectFailure(error, settings.source);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

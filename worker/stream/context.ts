@@ -1,0 +1,66 @@
+/**
+ * The application's context, out of a `_bemi` logical message. Anybody who may
+ * call pg_logical_emit_message can send anything (H66), so what is not a JSON
+ * object becomes a marker: visible in the trail, counted, never fatal.
+ */
+import { jsonbRefusal } from "../row/storable-json";
+
+/** Prefix of the messages that carry context; Bemi's packages send the same. */
+export const CONTEXT_PREFIX = "_bemi";
+
+/** A larger context is not stored: it would be repeated in every row. */
+export const MAX_CONTEXT_BYTES = 1024 * 1024;
+
+/**
+ * Fatal, since a replaced byte is a falsified context; a byte-order mark is
+ * kept, and then is not JSON, as in PostgreSQL.
+ */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** JSON for the column `context`, and why the message was not taken as sent. */
+export interface Context {
+  readonly json: Buffer;
+  readonly invalid?: string;
+}
+
+/** Reads a message's content. The JSON is a copy: the content is a view. */
+export function readContext(content: Buffer): Context {
+  if (content.length > MAX_CONTEXT_BYTES) {
+    return invalidContext("too large", content.length);
+  }
+  const problem = contextProblem(content);
+  return problem
+    ? invalidContext(problem, content.length)
+    : { json: Buffer.from(content) };
+}
+
+function invalidContext(reason: string, bytes: number): Context {
+  return {
+    json: Buffer.from(JSON.stringify({ $invalid: reason, bytes })),
+    invalid: reason,
+  };
+}
+
+function contextProblem(content: Buffer): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(UTF8.decode(content));
+  } catch {
+    return "not JSON";
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return "not an object";
+  }
+  switch (jsonbRefusal(content, 0, content.length)) {
+    case "nul":
+      return "holds \\u0000, which PostgreSQL cannot store";
+    case "surrogate":
+      return "holds half of a surrogate pair";
+    case "number":
+      return "holds a number outside PostgreSQL's range";
+    case "depth":
+      return "nested too deeply";
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * A table as the stream described it when the rows were written. Only this
+ * description decodes them: today's catalogue may show other columns (H56).
+ */
+import { textField } from "../row/change-row";
+import { type ValueType, valueType } from "../row/value-types";
+import { type RelationMessage, UnreadableMessageError } from "./pgoutput";
+
+/** What the worker's configuration and the catalogue say about a table. */
+export interface TablePolicy {
+  readonly database: string;
+  readonly describe: (message: RelationMessage) => Promise<{
+    /** False: its changes are counted and dropped. */
+    readonly tracked: boolean;
+    /**
+     * Names of the primary key's columns in key order; undefined when the
+     * catalogue does not know the table or could not be asked.
+     */
+    readonly primaryKey: readonly string[] | undefined;
+    readonly ignores: (column: string) => boolean;
+  }>;
+}
+
+export interface Column {
+  /** `"name":` as JSON, ready to be copied. */
+  readonly jsonKey: Buffer;
+  readonly type: ValueType;
+  readonly inIdentity: boolean;
+  /** A change of this column alone does not make a row in the trail. */
+  readonly ignored: boolean;
+}
+
+export interface Relation {
+  readonly oid: number;
+  readonly tracked: boolean;
+  readonly columns: readonly Column[];
+  readonly hasIgnoredColumns: boolean;
+  /** Indexes of the primary key's columns, in key order; empty: none. */
+  readonly key: readonly number[];
+  /** database, schema and table as fields of a row. */
+  readonly fields: Buffer;
+}
+
+/** The tables of a session, each as the stream described it last. */
+export class Relations {
+  readonly #policy: TablePolicy;
+  readonly #byOid = new Map<number, Relation>();
+
+  constructor(policy: TablePolicy) {
+    this.#policy = policy;
+  }
+
+  async announce(message: RelationMessage): Promise<void> {
+    const relation = await describeRelation(message, this.#policy);
+    this.#byOid.set(relation.oid, relation);
+  }
+
+  /** @throws UnreadableMessageError: the stream describes before it uses. */
+  of(oid: number): Relation {
+    const relation = this.#byOid.get(oid);
+    if (relation) return relation;
+    throw new UnreadableMessageError(`row of an unannounced relation ${oid}`);
+  }
+}
+
+/** Joins what the stream, the configuration and the catalogue know. */
+export async function describeRelation(
+  message: RelationMessage,
+  policy: TablePolicy,
+): Promise<Relation> {
+  const { oid, schema, table, columns } = message;
+  const { tracked, primaryKey, ignores } = await policy.describe(message);
+  const ignored = columns.map(({ name }) => tracked && ignores(name));
+  return {
+    oid,
+    tracked,
+    columns: columns.map((column, index) => ({
+      jsonKey: Buffer.from(`${JSON.stringify(column.name)}:`),
+      type: valueType(column.typeOid),
+      inIdentity: column.inIdentity,
+      ignored: ignored[index] === true,
+    })),
+    hasIgnoredColumns: ignored.includes(true),
+    key: tracked ? primaryKeyColumns(message, primaryKey) : [],
+    fields: Buffer.concat([policy.database, schema, table].map(textField)),
+  };
+}
+
+/**
+ * Where the primary key stands in the row. Of the default identity the stream
+ * itself says it, as of that row, only not in key order. Otherwise the catalogue
+ * is asked (with FULL every column is marked as key, H59), and where it does not
+ * fit the row (key dropped or renamed since), a column `id` is the key.
+ */
+export function primaryKeyColumns(
+  message: RelationMessage,
+  catalogueKey: readonly string[] | undefined,
+): readonly number[] {
+  const names = message.columns.map((column) => column.name);
+  const known = catalogueKey?.map((name) => names.indexOf(name)) ?? [];
+  if (message.replicaIdentity === "d") {
+    const marked = message.columns.flatMap((column, index) =>
+      column.inIdentity ? [index] : [],
+    );
+    const isSame =
+      known.length === marked.length &&
+      marked.every((index) => known.includes(index));
+    if (marked.length > 0) return isSame ? known : marked;
+  }
+  if (known.length > 0 && !known.includes(-1)) return known;
+  const id = names.indexOf("id");
+  return id >= 0 ? [id] : [];
+}

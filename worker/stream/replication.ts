@@ -1,0 +1,216 @@
+/**
+ * The replication stream on one connection. pg-logical-replication carries it;
+ * what decides over loss is done here: a new service object per connection
+ * (H04), frames copied as they arrive (H17), back-pressure, and status messages
+ * with exact positions on a timer of their own (H01, H03, H15).
+ */
+import type { Client, ClientConfig } from "pg";
+import { LogicalReplicationService } from "pg-logical-replication";
+import { AbstractPlugin } from "pg-logical-replication/dist/output-plugins/abstract.plugin";
+import { OperatorError } from "../errors";
+import { formatLsn, type Lsn, parseLsn } from "../lsn";
+import { FRAME, FrameQueue } from "./frame-queue";
+
+/** An idle stream's status interval, unless the server's patience is shorter. */
+const MAX_STATUS_INTERVAL_MS = 10_000;
+const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
+
+export interface ReplicationOptions {
+  readonly config: ClientConfig;
+  readonly slotName: string;
+  readonly publicationName: string;
+  /** Where to start; the server starts at the slot's position if that is later. */
+  readonly start: Lsn;
+  /** Bytes that may wait for the decoder before the socket rests. */
+  readonly limitBytes: number;
+  /** Runs on the replication connection before the stream starts. */
+  readonly prepare: (client: Client) => Promise<void>;
+}
+
+export interface ReplicationStream extends AsyncDisposable {
+  readonly frames: FrameQueue;
+  /**
+   * Tells the source that it may forget what is before `position`. Exactly that
+   * position: the start of a commit record, or a keepalive's position when
+   * nothing is outstanding.
+   */
+  confirm(position: Lsn): void;
+  readonly confirmed: Lsn;
+}
+
+/** Parts of `pg` that its types leave out; the library uses them likewise. */
+interface RawConnection {
+  sendCopyFromChunk(frame: Buffer): void;
+  readonly stream: {
+    pause(): void;
+    resume(): void;
+    destroy(error?: Error): void;
+  };
+}
+
+/** Resolves when the server has granted the slot and streams. */
+export async function openReplication(
+  options: ReplicationOptions,
+): Promise<ReplicationStream> {
+  const service = new LogicalReplicationService(options.config, {
+    acknowledge: { auto: false, timeoutSeconds: 0 },
+    // With the library's flow control a keepalive overtakes the rows that wait,
+    // and its position would be taken for one behind them (docs/decisions.md).
+    flowControl: { enabled: false },
+  });
+  let connection: RawConnection | undefined;
+  let statusTimer: NodeJS.Timeout | undefined;
+  let confirmed = 0n;
+  let received = 0n;
+
+  const frames = new FrameQueue({
+    limitBytes: options.limitBytes,
+    pause: () => connection?.stream.pause(),
+    resume: () => connection?.stream.resume(),
+  });
+  // Without a flushed position, which leaves the slot where it is: a server
+  // that shuts down then goes by what was received. It would otherwise wait for
+  // all of that to be durable, as long as the destination is locked.
+  const sendStatus = (flushed: Lsn = 0n): void => {
+    const status = { written: received, flushed, nowMs: Date.now() };
+    connection?.sendCopyFromChunk(statusFrame(status));
+  };
+  const plugin = new FramePlugin(options, frames, async (client) => {
+    await options.prepare(client);
+    const intervalMs = await statusIntervalMs(client);
+    connection = (client as unknown as { connection: RawConnection })
+      .connection;
+    client.on("notice", (notice) => {
+      // PostgreSQL 18 skips a missing publication with no more than this, and
+      // would let its changes pass by (H23).
+      if (notice.severity === "WARNING" && notice.code === "55000") {
+        frames.fail(missingPublication(options.publicationName));
+      }
+    });
+    statusTimer = setInterval(() => sendStatus(), intervalMs);
+  });
+
+  service.on("heartbeat", (lsn, _timestamp, shouldRespond) => {
+    const position = Buffer.alloc(8);
+    received = parseLsn(lsn);
+    position.writeBigUInt64BE(received);
+    frames.push(FRAME.keepalive, position, EMPTY);
+    if (shouldRespond) sendStatus();
+  });
+  service.on("error", (error) => frames.fail(error));
+
+  const started = new Promise<void>((resolve) =>
+    service.once("start", resolve),
+  );
+  const ended = service
+    .subscribe(plugin, options.slotName, formatLsn(options.start))
+    .then(() => {
+      throw new Error("the source ended the replication stream");
+    });
+  ended.catch((error: Error) => frames.fail(error));
+
+  try {
+    await Promise.race([started, ended]);
+  } catch (error) {
+    clearInterval(statusTimer);
+    await service.destroy().catch(() => undefined);
+    throw error;
+  }
+
+  return {
+    frames,
+    get confirmed() {
+      return confirmed;
+    },
+    confirm(position) {
+      if (position <= confirmed) return;
+      confirmed = position;
+      if (confirmed > received) received = confirmed;
+      sendStatus(confirmed);
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(statusTimer);
+      frames.fail(new Error("the replication stream was closed"));
+      sendStatus(confirmed);
+      await service.destroy().catch(() => undefined);
+    },
+  };
+}
+
+/** Takes each payload as it is, in the library's place for decoders. */
+class FramePlugin extends AbstractPlugin<ReplicationOptions> {
+  readonly #frames: FrameQueue;
+  readonly #prepare: (client: Client) => Promise<void>;
+
+  constructor(
+    options: ReplicationOptions,
+    frames: FrameQueue,
+    prepare: (client: Client) => Promise<void>,
+  ) {
+    super(options);
+    this.#frames = frames;
+    this.#prepare = prepare;
+  }
+
+  get name(): string {
+    return "pgoutput";
+  }
+
+  parse(payload: Buffer): undefined {
+    // The payload is a view of XLogData, 25 bytes in: tag, start, end, clock.
+    const header = Buffer.from(payload.buffer, payload.byteOffset - 25, 9);
+    if (header[0] !== FRAME.data) throw new Error("not an XLogData message");
+    this.#frames.push(FRAME.data, header.subarray(1), payload);
+    return undefined;
+  }
+
+  async start(
+    client: Client,
+    slotName: string,
+    lastLsn: string,
+  ): Promise<unknown> {
+    await this.#prepare(client);
+    const publication = client.escapeLiteral(
+      // Quoted twice: as a name in a list (H41), then as the option's text.
+      client.escapeIdentifier(this.options.publicationName),
+    );
+    return client.query(
+      `START_REPLICATION SLOT ${client.escapeIdentifier(slotName)} LOGICAL ${lastLsn} (proto_version '1', publication_names ${publication}, messages 'true')`,
+    );
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** Standby status update; a flushed position moves the slot, 0 does not. */
+export function statusFrame(status: {
+  readonly written: Lsn;
+  readonly flushed: Lsn;
+  readonly nowMs: number;
+}): Buffer {
+  const { written, flushed, nowMs } = status;
+  const frame = Buffer.alloc(34);
+  frame[0] = 0x72; // r
+  frame.writeBigUInt64BE(written, 1);
+  frame.writeBigUInt64BE(flushed, 9);
+  frame.writeBigUInt64BE(flushed, 17);
+  frame.writeBigInt64BE(BigInt(nowMs - POSTGRES_EPOCH_MS) * 1000n, 25);
+  return frame;
+}
+
+async function statusIntervalMs(client: Client): Promise<number> {
+  const { rows } = await client.query(
+    "SELECT setting::int AS ms FROM pg_settings WHERE name = 'wal_sender_timeout'",
+  );
+  const timeoutMs = Number(rows[0]?.ms);
+  return timeoutMs > 0
+    ? Math.min(timeoutMs / 4, MAX_STATUS_INTERVAL_MS)
+    : MAX_STATUS_INTERVAL_MS;
+}
+
+function missingPublication(name: string): OperatorError {
+  return new OperatorError(
+    `the publication "${name}" was missing when changes that are still to be read were made`,
+    "see docs/operations.md, “Publication dropped”: changes made without a publication cannot be read from the log",
+  );
+}

@@ -1,0 +1,76 @@
+/** What the configuration and the catalogue say about a table of the stream. */
+
+import type { TrailSource } from "../destination/watermark";
+import { describeError, type Log } from "../log";
+import { ignoresColumn } from "../settings/ignored-columns";
+import type { Settings } from "../settings/settings";
+import { tracks } from "../settings/tables";
+import type { Catalog, CatalogTable } from "../source/catalog";
+import type { Status } from "../status";
+import type { IsOwnTable } from "./own-tables";
+import type { RelationMessage } from "./pgoutput";
+import type { TablePolicy } from "./relation";
+
+export function tablePolicy(parts: {
+  readonly settings: Settings;
+  readonly source: TrailSource;
+  readonly catalog: Pick<Catalog, "table">;
+  readonly own: IsOwnTable;
+  readonly status: Status;
+  readonly log: Log;
+}): TablePolicy {
+  const { settings, source, own } = parts;
+  const { trackTables, ignoreColumns } = settings;
+  return {
+    database: source.databaseName,
+    async describe(message) {
+      const table = { schema: message.schema, name: message.table };
+      const known = await lookUp(message, parts, tracks(trackTables, table));
+      const ancestors = known?.ancestors ?? [];
+      return {
+        tracked:
+          !own(message.oid, [table, ...ancestors]) &&
+          (tracks(trackTables, table, ancestors) ||
+            // A partition that is gone by now, of a table that was named: the
+            // publication would not have sent anything else.
+            (known === undefined && namesTablesOnly(trackTables))),
+        primaryKey: known?.primaryKey,
+        ignores: (column) =>
+          [table, ...ancestors].some(({ schema, name }) =>
+            ignoresColumn(ignoreColumns, schema, name, column),
+          ),
+      };
+    },
+  };
+}
+
+function namesTablesOnly({ includes }: Settings["trackTables"]): boolean {
+  return includes.every(
+    ({ schema, table }) => !schema.wildcard && !table.wildcard,
+  );
+}
+
+/**
+ * The table in today's catalogue; undefined when it is gone. A look-up that
+ * fails costs a tracked table no more than its key: the row is recorded with
+ * the column `id` as key, or without one (H59). Whether another table is a
+ * tracked one's partition cannot be guessed, and the session is tried again.
+ */
+async function lookUp(
+  { oid }: RelationMessage,
+  {
+    catalog,
+    status,
+    log,
+  }: Pick<Parameters<typeof tablePolicy>[0], "catalog" | "status" | "log">,
+  isTracked: boolean,
+): Promise<CatalogTable | undefined> {
+  try {
+    return await catalog.table(oid);
+  } catch (error) {
+    if (!isTracked) throw error;
+    status.keyLookupFailures++;
+    log.warn({ error: describeError(error), oid }, "primary key unknown");
+    return undefined;
+  }
+}
