@@ -6,11 +6,9 @@ import type { Finding } from "./finding";
 import { inspectDestination, inspectSource } from "./inspect";
 import { describeError } from "./log";
 import { UnreachableError } from "./network/connect";
-import { openTunnel } from "./network/tunnel";
-import { Releases } from "./releases";
+import { Servers } from "./network/servers";
 import type { Settings } from "./settings/settings";
 
-const APPLICATION_NAME = "bemi-worker check";
 const TUNNEL_TIMEOUT_MS = 60_000;
 
 /** Exit code 0 without an error among the findings, else 1. */
@@ -32,7 +30,10 @@ export async function runCheck(
 
 /** Of both servers, also when one of them cannot be reached. */
 async function findAll(settings: Settings): Promise<Finding[]> {
-  await using releases = new Releases();
+  await using servers = new Servers(settings, {
+    applicationName: "bemi-worker check",
+    signal: AbortSignal.timeout(TUNNEL_TIMEOUT_MS),
+  });
   const findings: Finding[] = [];
   const look = async (
     which: "source" | "destination",
@@ -42,33 +43,16 @@ async function findAll(settings: Settings): Promise<Finding[]> {
       ...(await find().catch((error: unknown) => [failure(which, error)])),
     );
   };
-  // Opened once, and only by whom it leads to; closed after both.
-  const opened = settings.ssh
-    ? openTunnel(settings.ssh, AbortSignal.timeout(TUNNEL_TIMEOUT_MS))
-    : undefined;
-  opened?.then((tunnel) => releases.use(tunnel)).catch(() => undefined);
-  const way = async () => {
-    const tunnel = await opened;
-    return {
-      applicationName: APPLICATION_NAME,
-      ...(tunnel ? { tunnel } : {}),
-    };
-  };
   let watermark: Watermark | undefined;
   await look("destination", async () => {
-    const destination = await inspectDestination(
-      settings,
-      settings.destinationIsSource
-        ? await way()
-        : { applicationName: APPLICATION_NAME },
-    );
+    const destination = await inspectDestination(settings, servers);
     watermark = destination.watermark;
     return destination.findings;
   });
   // One server that cannot be reached is one finding.
   if (!settings.destinationIsSource || !findings.some(isUnreachable)) {
     await look("source", async () =>
-      inspectSource(settings, await way(), { watermark }),
+      inspectSource(settings, servers, { watermark }),
     );
   }
   return findings.sort(

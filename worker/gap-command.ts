@@ -9,12 +9,9 @@ import { readWatermark, recordGap } from "./destination/watermark";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import type { Log } from "./log";
 import { formatLsn, parseLsn } from "./lsn";
-import { connect, connectionConfig } from "./network/connect";
-import { openTunnel } from "./network/tunnel";
-import { Releases } from "./releases";
+import { Servers } from "./network/servers";
 import type { Settings } from "./settings/settings";
 import { checkSameSource } from "./source/continuity";
-import { VALUE_SESSION_OPTIONS } from "./source/session";
 import { setUpSource } from "./source/setup";
 import { identifySource } from "./source/source";
 import { readSourceFacts } from "./source/source-facts";
@@ -31,28 +28,14 @@ export async function runGap(
   log: Log,
   signal: AbortSignal,
 ): Promise<number> {
-  await using releases = new Releases();
-  const applicationName = "bemi-worker gap";
-  const tunnel = settings.ssh
-    ? releases.use(await openTunnel(settings.ssh, signal))
-    : undefined;
-  const via = tunnel ? { tunnel } : {};
-  const destination = await connect(
-    settings.destination,
-    await connectionConfig(settings.destination, {
-      applicationName,
-      ...(settings.destinationIsSource ? via : {}),
-    }),
-  );
-  releases.defer(() => destination.end());
-  await migrate(destination, settings);
-  const config = await connectionConfig(settings.source, {
-    applicationName,
-    options: VALUE_SESSION_OPTIONS,
-    ...via,
+  await using servers = new Servers(settings, {
+    applicationName: "bemi-worker gap",
+    signal,
   });
-  const client = await connect(settings.source, config);
-  releases.defer(() => client.end());
+  const destination = await servers.connectDestination();
+  await migrate(destination, settings);
+  const config = await servers.sourceConfig();
+  const client = await servers.connectSource();
 
   const facts = await readSourceFacts(client, settings);
   const source = await identifySource(settings, config, facts);

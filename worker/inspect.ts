@@ -12,25 +12,17 @@ import { checkDestination } from "./destination/preflight-destination";
 import type { Watermark } from "./destination/watermark";
 import { type Finding, refuse } from "./finding";
 import type { Log } from "./log";
-import { connect, connectionConfig } from "./network/connect";
-import { openTunnel, type Tunnel } from "./network/tunnel";
-import { Releases } from "./releases";
+import { Servers } from "./network/servers";
 import type { Settings } from "./settings/settings";
 import { checkContinuity } from "./source/continuity";
 import { checkSource } from "./source/preflight";
 import { checkPlan } from "./source/publication-plan-check";
 import { administratorRemedy, rehearseSetUp } from "./source/rehearsal";
-import { VALUE_SESSION_OPTIONS, verifySession } from "./source/session";
+import { verifySession } from "./source/session";
 import { type Situation, setUpSteps } from "./source/set-up-steps";
 import { identifySource } from "./source/source";
 import { readSourceFacts } from "./source/source-facts";
 import { readSchemas, readTables } from "./source/tracked-tables";
-
-export interface Way {
-  readonly applicationName: string;
-  /** To the source, and to a destination that is the source. */
-  readonly tunnel?: Tunnel;
-}
 
 /** @throws what keeps a worker from starting, with everything that does. */
 export async function refuseUnfit(
@@ -38,16 +30,15 @@ export async function refuseUnfit(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  await using releases = new Releases();
-  const way = {
+  await using servers = new Servers(settings, {
     applicationName: `bemi-worker ${settings.slotName}`,
-    ...(settings.ssh
-      ? { tunnel: releases.use(await openTunnel(settings.ssh, signal)) }
-      : {}),
-  };
-  const { findings, watermark } = await inspectDestination(settings, way);
+    signal,
+  });
+  const { findings, watermark } = await inspectDestination(settings, servers);
   if (!watermark) {
-    findings.push(...(await inspectSource(settings, way, { rehearses: true })));
+    findings.push(
+      ...(await inspectSource(settings, servers, { rehearses: true })),
+    );
   }
   // The trail reads the source again, and says its warnings then.
   for (const { severity, code, message, remedy } of findings) {
@@ -59,18 +50,9 @@ export async function refuseUnfit(
 
 export async function inspectDestination(
   settings: Settings,
-  { tunnel, ...way }: Way,
+  servers: Servers,
 ): Promise<{ findings: Finding[]; watermark: Watermark | undefined }> {
-  await using releases = new Releases();
-  const client = await connect(
-    settings.destination,
-    await connectionConfig(settings.destination, {
-      ...way,
-      options: "-c idle_in_transaction_session_timeout=60000",
-      ...(tunnel && settings.destinationIsSource ? { tunnel } : {}),
-    }),
-  );
-  releases.defer(() => client.end());
+  const client = await servers.connectDestination();
   const facts = await readDestinationFacts(client);
   const { database } = settings.source;
   const { slotName } = settings;
@@ -83,7 +65,7 @@ export async function inspectDestination(
 /** `watermark`: of the trail that is to go on; without it, one is to begin. */
 export async function inspectSource(
   settings: Settings,
-  way: Way,
+  servers: Servers,
   {
     watermark,
     rehearses = false,
@@ -93,13 +75,8 @@ export async function inspectSource(
     readonly rehearses?: boolean;
   },
 ): Promise<Finding[]> {
-  await using releases = new Releases();
-  const config = await connectionConfig(settings.source, {
-    ...way,
-    options: VALUE_SESSION_OPTIONS,
-  });
-  const client = await connect(settings.source, config);
-  releases.defer(() => client.end());
+  const config = await servers.sourceConfig();
+  const client = await servers.connectSource();
   const now: Situation = {
     facts: await readSourceFacts(client, settings),
     tables: await readTables(client),

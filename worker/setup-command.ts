@@ -1,12 +1,8 @@
 /** `setup`: what the first run does to the source, by itself. */
-
 import { EXIT_CODE } from "./errors";
 import type { Log } from "./log";
-import { connect, connectionConfig } from "./network/connect";
-import { openTunnel } from "./network/tunnel";
-import { Releases } from "./releases";
+import { Servers } from "./network/servers";
 import type { Settings } from "./settings/settings";
-import { VALUE_SESSION_OPTIONS } from "./source/session";
 import { setUpSource } from "./source/setup";
 
 export async function runSetup(
@@ -14,19 +10,11 @@ export async function runSetup(
   log: Log,
   signal: AbortSignal,
 ): Promise<number> {
-  await using releases = new Releases();
-  const tunnel = settings.ssh
-    ? releases.use(await openTunnel(settings.ssh, signal))
-    : undefined;
-  const client = await connect(
-    settings.source,
-    await connectionConfig(settings.source, {
-      applicationName: "bemi-worker setup",
-      options: VALUE_SESSION_OPTIONS,
-      ...(tunnel ? { tunnel } : {}),
-    }),
-  );
-  releases.defer(() => client.end());
+  await using servers = new Servers(settings, {
+    applicationName: "bemi-worker setup",
+    signal,
+  });
+  const client = await servers.connectSource();
   const { created } = await setUpSource(client, settings, log);
   log.info(
     { created },

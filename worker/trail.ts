@@ -10,14 +10,13 @@ import { keepPartitions } from "./destination/partition-upkeep";
 import { ensurePartition, monthOf } from "./destination/partitions";
 import type { Log } from "./log";
 import { formatLsn } from "./lsn";
-import { connect, connectionConfig } from "./network/connect";
-import { openTunnel } from "./network/tunnel";
+import { Servers } from "./network/servers";
 import { runPipeline } from "./pipeline";
 import { Releases } from "./releases";
 import { sourceIdentity } from "./row/change-row";
 import type { Settings } from "./settings/settings";
 import { Catalog } from "./source/catalog";
-import { VALUE_SESSION_OPTIONS, verifySession } from "./source/session";
+import { verifySession } from "./source/session";
 import { monitorSlot } from "./source/slot-monitor";
 import { prepareSource } from "./source/source";
 import type { Status } from "./status";
@@ -39,52 +38,34 @@ export async function runTrail(
 ): Promise<void> {
   const { settings, status, log } = parts;
   const { slotName, publicationName } = settings;
-  const applicationName = `bemi-worker ${slotName}`;
   await using releases = new Releases();
+  const servers = releases.use(
+    new Servers(settings, {
+      applicationName: `bemi-worker ${slotName}`,
+      signal,
+    }),
+  );
   const over = new AbortController();
   releases.defer(() => over.abort());
 
-  const tunnel = settings.ssh
-    ? releases.use(await openTunnel(settings.ssh, signal))
-    : undefined;
-  const sourceConfig = () =>
-    connectionConfig(settings.source, {
-      applicationName,
-      options: VALUE_SESSION_OPTIONS,
-      ...(tunnel ? { tunnel } : {}),
-    });
-
-  const connectDestination = async () =>
-    connect(
-      settings.destination,
-      await connectionConfig(settings.destination, {
-        applicationName,
-        options: DESTINATION_OPTIONS,
-        ...(tunnel && settings.destinationIsSource ? { tunnel } : {}),
-      }),
-    );
-
   // The destination first: a slot holds back the source's log from the moment
   // it is made, and is of no use before its rows have a place.
-  const writing = await connectDestination();
-  releases.defer(() => writing.end());
+  const writing = await servers.connectDestination();
   await migrate(writing, settings);
   await ensurePartition(writing, monthOf(new Date()));
 
   const { source, watermark: known } = await prepareSource({
     settings,
-    config: await sourceConfig(),
+    config: await servers.sourceConfig(),
     writing,
     log,
   });
   checkNotFenced(known, status.epoch);
-  const catalog = releases.use(
-    new Catalog(async () => connect(settings.source, await sourceConfig())),
-  );
+  const catalog = releases.use(new Catalog(() => servers.connectSource()));
 
   const stream = releases.use(
     await openReplication({
-      config: await sourceConfig(),
+      config: await servers.sourceConfig(),
       slotName,
       publicationName,
       start: known.commitLsn,
@@ -97,20 +78,10 @@ export async function runTrail(
   status.epoch = undefined;
   const watermark = await claim(writing, source);
   status.epoch = watermark.epoch;
+  const own = await ownTables(writing, source);
   const stitcher = new Stitcher({
-    policy: tablePolicy({
-      settings,
-      source,
-      catalog,
-      status,
-      log,
-      own: await ownTables(writing, source),
-    }),
-    identity: sourceIdentity(
-      source.systemIdentifier,
-      source.databaseOid,
-      slotName,
-    ),
+    policy: tablePolicy({ settings, source, catalog, status, log, own }),
+    identity: sourceIdentity(source),
     watermark: watermark.commitLsn,
     maxValueBytes: settings.maxValueBytes,
     nowMs: Date.now,
@@ -119,11 +90,7 @@ export async function runTrail(
   releases.defer(() => status.endSession());
   status.beginSession(stitcher.counters, () => stream.frames.waitingBytes);
   monitorSlot({ catalog, slotName, status, log }, over.signal);
-  const { retentionDays } = settings;
-  keepPartitions(
-    { connect: connectDestination, retentionDays, log },
-    over.signal,
-  );
+  keepPartitions({ servers, settings, log }, over.signal);
   log.info(
     {
       slot: slotName,
@@ -133,6 +100,7 @@ export async function runTrail(
     },
     "streaming",
   );
+  const { batchMaxBytes, batchMaxDelayMs } = settings;
   await runPipeline(
     {
       frames: stream.frames,
@@ -146,13 +114,9 @@ export async function runTrail(
         // repeated for ever, and without a pause (H18).
         status.attempts = 0;
       },
-      batchMaxBytes: settings.batchMaxBytes,
-      batchMaxDelayMs: settings.batchMaxDelayMs,
+      batchMaxBytes,
+      batchMaxDelayMs,
     },
     signal,
   );
 }
-
-/** A frozen worker's transaction must not hold the watermark for ever. */
-const DESTINATION_OPTIONS =
-  "-c TimeZone=UTC -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=60000";

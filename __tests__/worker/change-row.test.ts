@@ -83,10 +83,26 @@ describe("a change's id", () => {
 
 test("a slot's identity has 30 bits and differs by server, database and slot", () => {
   const identities = [
-    sourceIdentity("7000000000000000001", 16384, "bemi"),
-    sourceIdentity("7000000000000000002", 16384, "bemi"),
-    sourceIdentity("7000000000000000001", 16385, "bemi"),
-    sourceIdentity("7000000000000000001", 16384, "bemi_2"),
+    sourceIdentity({
+      systemIdentifier: "7000000000000000001",
+      databaseOid: 16384,
+      slotName: "bemi",
+    }),
+    sourceIdentity({
+      systemIdentifier: "7000000000000000002",
+      databaseOid: 16384,
+      slotName: "bemi",
+    }),
+    sourceIdentity({
+      systemIdentifier: "7000000000000000001",
+      databaseOid: 16385,
+      slotName: "bemi",
+    }),
+    sourceIdentity({
+      systemIdentifier: "7000000000000000001",
+      databaseOid: 16384,
+      slotName: "bemi_2",
+    }),
   ];
   expect(new Set(identities).size).toBe(4);
   for (const identity of identities) {

@@ -3,8 +3,9 @@
  * RETENTION_DAYS those that hold nothing younger are dropped. On a connection
  * of its own, since the writing one is in the middle of a COPY most of the time.
  */
-import type { Client } from "pg";
 import { describeError, type Log } from "../log";
+import type { Servers } from "../network/servers";
+import type { Settings } from "../settings/settings";
 import {
   dropPartition,
   ensurePartition,
@@ -15,10 +16,8 @@ import {
 const INTERVAL_MS = 60 * 60 * 1000;
 
 export interface UpkeepParts {
-  /** A new connection to the destination. */
-  readonly connect: () => Promise<Client>;
-  /** @default - nothing is dropped */
-  readonly retentionDays?: number | undefined;
+  readonly servers: Pick<Servers, "connectDestination">;
+  readonly settings: Pick<Settings, "retentionDays">;
   readonly log: Log;
 }
 
@@ -45,10 +44,10 @@ export function keepPartitions(parts: UpkeepParts, signal: AbortSignal): void {
 }
 
 async function upkeep(
-  { connect, retentionDays, log }: UpkeepParts,
+  { servers, settings: { retentionDays }, log }: UpkeepParts,
   now: Date,
 ): Promise<void> {
-  const client = await connect();
+  const client = await servers.connectDestination();
   try {
     await ensurePartition(client, monthOf(now) + 1);
     if (retentionDays === undefined) return;

@@ -76,24 +76,18 @@ export function beginJsonField(out: ByteWriter): number {
 }
 
 /** 30 bits that tell a slot of a source from every other in `id`. */
-export function sourceIdentity(
-  systemIdentifier: string,
-  databaseOid: number,
-  slotName: string,
-): number {
+export function sourceIdentity(source: {
+  readonly systemIdentifier: string;
+  readonly databaseOid: number;
+  readonly slotName: string;
+}): number {
+  const { systemIdentifier, databaseOid, slotName } = source;
   return (
     createHash("sha256")
       .update(JSON.stringify([systemIdentifier, databaseOid, slotName]))
       .digest()
       .readUInt32BE(0) >>> 2
   );
-}
-
-/** Everything of a transaction's rows that is the same in each of them. */
-export interface RowTransaction {
-  readonly commitLsn: Lsn;
-  /** committed_at, queued_at and transaction_id, as fields. */
-  readonly fields: Buffer;
 }
 
 /** Fields of a transaction; times in microseconds since 2000-01-01 UTC. */
