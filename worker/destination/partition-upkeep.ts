@@ -30,6 +30,8 @@ export function keepPartitions(parts: UpkeepParts, signal: AbortSignal): void {
     try {
       await upkeep(parts, new Date());
     } catch (error) {
+      // The session took the connection with it; the next one begins anew.
+      if (signal.aborted) return;
       parts.log.warn(
         { error: describeError(error) },
         "partition upkeep failed",
