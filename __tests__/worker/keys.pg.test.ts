@@ -1,6 +1,5 @@
 /** What `primary_key` holds, with the catalogue of today and rows of before. */
 import { Cluster } from "../../scripts/cluster";
-import { Catalog } from "../../worker/source/catalog";
 import { identitySql, TrackedDatabase } from "../support/tracked-database";
 
 let cluster: Cluster;
@@ -166,11 +165,4 @@ test("a key or a column id that is too long for the destination's index stops no
   expect(long.flatMap(({ after }) => Object.values(JSON.parse(after)))).toEqual(
     rows.map(({ key }) => key),
   );
-});
-
-test("the catalogue is asked about OIDs above 2^31 too", async () => {
-  const catalog = new Catalog(() => cluster.client());
-  expect(await catalog.table(4_294_967_295)).toBeUndefined();
-  expect(await catalog.table(1259)).toMatchObject({ primaryKey: ["oid"] });
-  await catalog[Symbol.asyncDispose]();
 });

@@ -109,7 +109,7 @@ const withResetwal =
       test.skip;
 
 withResetwal(
-  `transaction ids above 2^31 are positive (needs ${resetwal})`,
+  `transaction ids and OIDs above 2^31 are read as such (needs ${resetwal})`,
   async () => {
     await using cluster = await Cluster.start({
       major: 15,
@@ -122,36 +122,43 @@ withResetwal(
       await client.end();
     }
     await cluster.stop();
-    await resetTransactionId(cluster, 3_000_000_000);
+    await resetCounters(cluster, BEYOND_SIGNED);
     await cluster.startAgain();
 
     await using tracked = await TrackedDatabase.start(cluster, {
-      schema: "CREATE TABLE t (id int PRIMARY KEY)",
+      // Only the catalogue, asked by OID, knows this key.
+      schema: "CREATE TABLE t (note text, code int PRIMARY KEY)",
     });
-    await tracked.sql("INSERT INTO t VALUES (1)");
+    await tracked.sql("INSERT INTO t VALUES ('a', 7)");
     await tracked.caughtUp();
     const { rows } = await tracked.source.client.query(
-      "SELECT xmin::text AS xid FROM t",
+      "SELECT xmin::text AS xid, tableoid::int8 AS oid FROM t",
     );
+    expect(Number(rows[0].oid)).toBeGreaterThan(BEYOND_SIGNED);
     const { rows: recorded } = await tracked.destination.client.query(
-      `SELECT transaction_id::text AS xid FROM changes WHERE "table" = 't'`,
+      `SELECT transaction_id::text AS xid, primary_key AS key FROM changes WHERE "table" = 't'`,
     );
-    expect(recorded).toEqual(rows);
-    expect(BigInt(recorded[0].xid)).toBeGreaterThanOrEqual(3_000_000_000n);
+    expect(recorded).toEqual([{ xid: rows[0].xid, key: "7" }]);
+    expect(Number(recorded[0].xid)).toBeGreaterThanOrEqual(BEYOND_SIGNED);
   },
 );
 
-/** Of a stopped server: the next transaction, and the page that notes its fate. */
-async function resetTransactionId(cluster: Cluster, xid: number) {
+const BEYOND_SIGNED = 3_000_000_000;
+
+/**
+ * Of a stopped server: the next transaction, with the page that notes its fate,
+ * and the next OID.
+ */
+async function resetCounters(cluster: Cluster, next: number) {
   const { dataFolder } = cluster;
   const { uid, gid } = await stat(dataFolder);
   await promisify(execFile)(
     resetwal,
-    ["-f", "-x", String(xid), "-D", dataFolder],
+    ["-f", "-x", String(next), "-o", String(next), "-D", dataFolder],
     { uid, gid, cwd: dataFolder, env: { LC_ALL: "C" } },
   );
   const segmentBytes = 32 * 8192;
-  const segment = Math.floor(xid / (segmentBytes * 4));
+  const segment = Math.floor(next / (segmentBytes * 4));
   const name = segment.toString(16).toUpperCase().padStart(4, "0");
   const path = join(dataFolder, "pg_xact", name);
   await writeFile(path, Buffer.alloc(segmentBytes));
