@@ -15,5 +15,5 @@ module.exports = {
   },
   globalSetup: "<rootDir>/__tests__/support/global-setup.ts",
   maxWorkers: 2,
-  testTimeout: 120_000,
+  testTimeout: 240_000,
 };
