@@ -2,6 +2,8 @@
 import { Cluster } from "../../scripts/cluster";
 import { TrackedDatabase } from "../support/tracked-database";
 
+const MISSING = "was missing when changes";
+
 describe.each([14, 17, 18] as const)("on PostgreSQL %i", (major) => {
   let cluster: Cluster;
   beforeAll(async () => {
@@ -43,9 +45,10 @@ describe.each([14, 17, 18] as const)("on PostgreSQL %i", (major) => {
     await tracked.sql("INSERT INTO missed VALUES (pg_current_wal_lsn())");
     for (let attempt = 0; attempt < 2; attempt++) {
       await using worker = tracked.launchWorker();
+      await worker.log(MISSING);
       expect(await worker.exited).toMatchObject({ code: 3 });
       const last = worker.lines.at(-1);
-      expect(last?.msg).toMatch(/publication.* was missing/);
+      expect(last?.msg).toContain(MISSING);
       expect(last?.remedy).toMatch(/publication/i);
       expect(await recorded(tracked)).not.toContain("3");
       expect(await confirmed(tracked)).toBe(true);
@@ -55,10 +58,9 @@ describe.each([14, 17, 18] as const)("on PostgreSQL %i", (major) => {
   test("a publication dropped under a running worker stops it with exit code 3 at the next change", async () => {
     await using tracked = await TrackedDatabase.start(cluster, { schema });
     await dropAndMakeAnew(tracked);
+    await tracked.worker?.log(MISSING);
     expect(await tracked.worker?.exited).toMatchObject({ code: 3 });
-    expect(tracked.worker?.lines.at(-1)?.msg).toMatch(
-      /publication.* was missing/,
-    );
+    expect(tracked.worker?.lines.at(-1)?.msg).toContain(MISSING);
     expect(await recorded(tracked)).not.toContain("3");
   });
 });
