@@ -48,6 +48,8 @@ export async function runPipeline(
       if (block) await stitcher.read(block);
       if (stitcher.hasFinished) finishedSinceMs ??= performance.now();
       if (stitcher.waitingBytes >= batchMaxBytes) await writer.idle();
+      // Before the next write: it would step over what this one has not stored.
+      writer.throwFailure();
       const delayMs = remainingDelayMs(parts, finishedSinceMs);
       if (!writer.busy && delayMs <= 0) {
         const batch = stitcher.take(batchMaxBytes);
@@ -55,7 +57,6 @@ export async function runPipeline(
         else writer.advance(stitcher.position);
         finishedSinceMs = undefined;
       }
-      writer.throwFailure();
       if (!block) {
         await frames.arrival(writer.busy ? IDLE_TICK_MS : waitMs(delayMs));
       }

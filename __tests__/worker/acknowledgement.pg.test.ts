@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import { Gate } from "../support/gate";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
 import { ReplicationProxy } from "../support/replication-proxy";
 import { Trail } from "../support/trail";
@@ -174,6 +175,37 @@ describe("what the source is told", () => {
     expect(worker.lines.filter(isStreaming)).toHaveLength(2);
   });
 
+  test("a commit that the destination refused is not stepped over by the next, which waited for it", async () => {
+    await using trail = await create(ITEMS, { BATCH_MAX_DELAY_MS: "0" });
+    await trail.streaming();
+    await using gate = await Gate.close(trail, "NEW.primary_key = '1'");
+    await trail.destination.query(`
+      CREATE SEQUENCE tries;
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not this time'; END IF;
+        RETURN NULL;
+      END $$;
+      CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON public.changes
+        DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (NEW.primary_key = '1') EXECUTE FUNCTION refuse()`);
+    await trail.source.query("INSERT INTO item VALUES (1)");
+    await gate.reached();
+    await trail.source.query("INSERT INTO item VALUES (2)");
+    const { pid } = await trail.slotState();
+    await sentTo(trail, pid, await trail.walPosition());
+    // The worker's look-ups freeze with their connection, so that it takes its
+    // time to end the session, and a write that it should not begin could end.
+    const lookups = await lookupPid(trail);
+    process.kill(lookups, "SIGSTOP");
+    await gate.open();
+    await sleep(500);
+    process.kill(lookups, "SIGCONT");
+    await trail.reached(2);
+    const keys = (await trail.changes()).map(({ primaryKey }) => primaryKey);
+    expect(keys).toEqual(["1", "2"]);
+  });
+
   test("a position that goes back in a crash of the source doubles nothing", async () => {
     await using trail = await create(ledgerTables("back"));
     const worker = await trail.streaming();
@@ -243,6 +275,26 @@ describe("what the source is told", () => {
 
 function isStreaming({ msg }: { msg: string }): boolean {
   return msg === "streaming";
+}
+
+/** Waits until the server has sent all up to a position. */
+async function sentTo(trail: Trail, pid: number | null, position: bigint) {
+  await eventually("all is sent", async () => {
+    const { sent } = await trail.source.one<{ sent: boolean }>(
+      "SELECT sent_lsn >= '0/0'::pg_lsn + $1::numeric AS sent FROM pg_stat_replication WHERE pid = $2",
+      [String(position), pid],
+    );
+    return sent;
+  });
+}
+
+/** The server's process behind the worker's connection for look-ups. */
+async function lookupPid(trail: Trail): Promise<number> {
+  const { pid } = await trail.source.one<{ pid: number }>(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 AND backend_type = 'client backend'",
+    [`bemi-worker ${trail.slot}`],
+  );
+  return pid;
 }
 
 interface Commit {

@@ -125,7 +125,7 @@ export class Destination {
 function startCopy(client: Client): OpenCopy {
   const stream = client.query(copyFrom(COPY));
   const failed = new Promise<never>((_, reject) => {
-    stream.once("error", reject);
+    stream.on("error", reject);
   });
   // Also when nobody waits for it at that moment.
   failed.catch(() => undefined);
