@@ -129,7 +129,7 @@ describe("who may write", () => {
   test("SIGTERM in the middle of a huge transaction ends with exit code 0 and stores nothing of it", async () => {
     await using trail = await create();
     const worker = await trail.streaming();
-    await using gate = await Gate.close(trail, "NEW.primary_key = '1000'");
+    await using gate = await Gate.close(trail, "NEW.primary_key = '20000'");
     await trail.source.query(
       "INSERT INTO item SELECT i, 'x' FROM generate_series(1, 30000) i",
     );
