@@ -30,6 +30,7 @@ export class Destination {
   #commitLsn: Lsn;
   #inTransaction = false;
   #copy: OpenCopy | undefined;
+  #failed = false;
 
   /** `client` is this object's alone; `watermark` is as it was claimed. */
   constructor(client: Client, watermark: Watermark) {
@@ -40,6 +41,32 @@ export class Destination {
 
   /** Stores a batch; durable when it returns, unless the batch has no end. */
   async write(batch: Batch): Promise<void> {
+    await this.#unlessFailed(() => this.#write(batch));
+  }
+
+  /**
+   * Notes a position without rows, before the source may be told of it: after a
+   * restart a slot ahead of what is noted here is a gap (H11).
+   */
+  async recordPosition(position: Lsn): Promise<void> {
+    await this.#unlessFailed(async () => {
+      await this.#begin();
+      await this.#commit(this.#commitLsn, position);
+    });
+  }
+
+  /**
+   * What comes after a write that failed would be stored without it, and move
+   * the watermark over it. Only a new session, which reads again, may go on.
+   */
+  async #unlessFailed(work: () => Promise<void>): Promise<void> {
+    if (this.#failed) throw new Error("an earlier write failed");
+    this.#failed = true;
+    await work();
+    this.#failed = false;
+  }
+
+  async #write(batch: Batch): Promise<void> {
     for (const month of batch.months) await this.#ensureMonth(month);
     if (!this.#inTransaction) await this.#begin();
     if (batch.rows.length > 0) {
@@ -51,15 +78,6 @@ export class Destination {
     await this.#endCopy();
     if (batch.lateContext) await this.#giveContext(batch.lateContext);
     await this.#commit(batch.end.commitLsn, batch.end.position);
-  }
-
-  /**
-   * Notes a position without rows, before the source may be told of it: after a
-   * restart a slot ahead of what is noted here is a gap (H11).
-   */
-  async recordPosition(position: Lsn): Promise<void> {
-    await this.#begin();
-    await this.#commit(this.#commitLsn, position);
   }
 
   /** Also in the middle of a transaction that began in another month. */
