@@ -11,7 +11,7 @@ import { Trail } from "../support/trail";
 import type { WorkerProcess } from "../support/worker-process";
 
 const OUTAGE_MS = 120_000;
-const MAX_RESIDENT_MEGABYTES = 250;
+const MAX_RESIDENT_MEGABYTES = 300;
 /** Of 16 kB each. */
 const FLOOD_ROWS = 12_000;
 

@@ -1,0 +1,108 @@
+/** A backlog in the source's log: what every drain is measured on. */
+import type { Client } from "pg";
+
+export const BACKLOG = {
+  inserts: 300_000,
+  updates: 200_000,
+  deletes: 100_000,
+} as const;
+
+export const BACKLOG_CHANGES =
+  BACKLOG.inserts + BACKLOG.updates + BACKLOG.deletes;
+
+/** Rows a transaction; a bulk job's size rather than a request's. */
+const ROWS_PER_TRANSACTION = 1_000;
+
+/** The table that all of the benchmark writes to: a small order, seven columns. */
+export async function createOrders(client: Client): Promise<void> {
+  await client.query(`
+    CREATE TABLE orders (
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      customer_id int NOT NULL,
+      status text NOT NULL,
+      total numeric(12, 2) NOT NULL,
+      note text,
+      is_paid boolean NOT NULL DEFAULT false,
+      created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    );
+    ALTER TABLE orders REPLICA IDENTITY FULL;`);
+}
+
+/** Writes the mixed backlog and returns the position behind it. */
+export async function writeBacklog(client: Client): Promise<string> {
+  const chunks = (rows: number) => rows / ROWS_PER_TRANSACTION;
+  for (let chunk = 0; chunk < chunks(BACKLOG.inserts); chunk++) {
+    await client.query(
+      `INSERT INTO orders (customer_id, status, total, note)
+       SELECT i % 5000, 'new', (i % 100000) / 100.0, 'order number ' || i
+         FROM generate_series($1::int + 1, $1::int + $2::int) AS i`,
+      [chunk * ROWS_PER_TRANSACTION, ROWS_PER_TRANSACTION],
+    );
+  }
+  for (let chunk = 0; chunk < chunks(BACKLOG.updates); chunk++) {
+    await client.query(
+      "UPDATE orders SET status = 'shipped', is_paid = true WHERE id > $1 AND id <= $1 + $2",
+      [chunk * ROWS_PER_TRANSACTION, ROWS_PER_TRANSACTION],
+    );
+  }
+  for (let chunk = 0; chunk < chunks(BACKLOG.deletes); chunk++) {
+    await client.query("DELETE FROM orders WHERE id > $1 AND id <= $1 + $2", [
+      chunk * ROWS_PER_TRANSACTION,
+      ROWS_PER_TRANSACTION,
+    ]);
+  }
+  return currentPosition(client);
+}
+
+/** Single-row transactions, each with a context of its own, or without any. */
+export async function writeSmallTransactions(
+  client: Client,
+  count: number,
+  { withContext = true }: { readonly withContext?: boolean } = {},
+): Promise<string> {
+  const message = `PERFORM pg_logical_emit_message(true, '_bemi',
+    '{"user_id": ' || i || ', "endpoint": "/orders", "method": "POST", "request_id": "' || md5(i::text) || '"}');`;
+  await client.query(`
+    CREATE OR REPLACE PROCEDURE write_small_transactions(amount int)
+    LANGUAGE plpgsql AS $procedure$
+    BEGIN
+      FOR i IN 1..amount LOOP
+        ${withContext ? message : ""}
+        INSERT INTO orders (customer_id, status, total, note)
+        VALUES (i % 5000, 'new', 12.5, 'single order ' || i);
+        COMMIT;
+      END LOOP;
+    END
+    $procedure$`);
+  // What is measured is the log, not this disk's fsync.
+  await client.query("SET synchronous_commit = off");
+  await client.query(`CALL write_small_transactions(${count})`);
+  return currentPosition(client);
+}
+
+/** One transaction of many rows. */
+export async function writeHugeTransaction(
+  client: Client,
+  rows: number,
+): Promise<string> {
+  await client.query(
+    `INSERT INTO orders (customer_id, status, total, note)
+     SELECT i % 5000, 'new', (i % 100000) / 100.0, 'order number ' || i
+       FROM generate_series(1, ${rows}) AS i`,
+  );
+  return currentPosition(client);
+}
+
+/** The position in front of one last transaction: whoever is past it has all. */
+async function currentPosition(client: Client): Promise<string> {
+  await client.query("SET synchronous_commit = on");
+  const { rows } = await client.query<{ lsn: string }>(
+    "SELECT pg_current_wal_insert_lsn()::text AS lsn",
+  );
+  await client.query(
+    "INSERT INTO orders (customer_id, status, total) VALUES (0, 'end', 0)",
+  );
+  const lsn = rows[0]?.lsn;
+  if (!lsn) throw new Error("the server gave no position");
+  return lsn;
+}

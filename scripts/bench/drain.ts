@@ -1,0 +1,134 @@
+/** How long each of the candidates takes to drain one and the same backlog. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client } from "pg";
+import type { Cluster } from "../cluster";
+import { LoggedProcess } from "../logged-process";
+
+const POLL_MS = 5;
+const RSS_POLL_MS = 50;
+
+export interface Drained {
+  readonly seconds: number;
+  readonly peakRssMiB: number;
+}
+
+export interface WorkerRun {
+  /** The worker's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly nodeOptions?: readonly string[];
+  /** @default - the bundle */
+  readonly program?: readonly string[];
+}
+
+/** A worker that streams, stopped at the end. */
+export async function runningWorker({
+  env,
+  nodeOptions = [],
+  program = [BUNDLE],
+}: WorkerRun): Promise<AsyncDisposable & { readonly pid: number | undefined }> {
+  const worker = new LoggedProcess(
+    process.execPath,
+    [...nodeOptions, ...program],
+    { env: { PATH: process.env.PATH, ...env } },
+  );
+  await worker.log("streaming");
+  return {
+    pid: worker.pid,
+    async [Symbol.asyncDispose]() {
+      worker.signal("SIGTERM");
+      await worker.exited;
+    },
+  };
+}
+
+/** Runs a worker until `done`, timed from the moment it streams. */
+export async function drainWithWorker(
+  run: WorkerRun,
+  done: () => Promise<boolean>,
+): Promise<Drained> {
+  await using worker = await runningWorker(run);
+  const start = performance.now();
+  let peakRssMiB = 0;
+  const sampling = setInterval(() => {
+    peakRssMiB = Math.max(peakRssMiB, rssMiB(worker.pid));
+  }, RSS_POLL_MS);
+  try {
+    while (!(await done())) await sleep(POLL_MS);
+    return { seconds: (performance.now() - start) / 1000, peakRssMiB };
+  } finally {
+    clearInterval(sampling);
+  }
+}
+
+/** Debian's postgresql-client-15 has it. */
+export const PG_RECVLOGICAL = [
+  "/usr/lib/postgresql/15/bin/pg_recvlogical",
+  "/usr/bin/pg_recvlogical",
+].find(existsSync);
+
+/** Writes the slot's stream to a file up to `endLsn`, as it comes. */
+export async function drainWithRecvlogical(
+  source: Cluster,
+  slot: { database: string; name: string; publication: string },
+  endLsn: string,
+): Promise<Drained> {
+  if (!PG_RECVLOGICAL) throw new Error("pg_recvlogical is not installed");
+  const file = join(tmpdir(), `bench-${process.pid}.recvlogical`);
+  const start = performance.now();
+  const child = spawn(
+    PG_RECVLOGICAL,
+    [
+      ...["-h", source.host, "-p", String(source.port), "-U", source.user],
+      ...["-d", slot.database, "--slot", slot.name, "--start", "--no-loop"],
+      ...["-o", "proto_version=1", "-o", "messages=true"],
+      ...["-o", `publication_names=${slot.publication}`],
+      ...["--endpos", endLsn, "-f", file],
+    ],
+    { env: { ...process.env, PGPASSWORD: source.password }, stdio: "inherit" },
+  );
+  const [code] = await once(child, "exit");
+  const seconds = (performance.now() - start) / 1000;
+  rmSync(file, { force: true });
+  if (code !== 0) throw new Error(`pg_recvlogical ended with ${code}`);
+  return { seconds, peakRssMiB: 0 };
+}
+
+/**
+ * Copies the finished rows of `changes` into an identical empty table, by the
+ * server itself from a file: the least that storing them can cost.
+ */
+export async function bareCopy(
+  client: Client,
+  serverFolder: string,
+): Promise<number> {
+  const file = join(serverFolder, "changes.copy");
+  await client.query(
+    `COPY (SELECT * FROM public.changes ORDER BY id) TO '${file}' (FORMAT binary)`,
+  );
+  await emptyChanges(client);
+  const start = performance.now();
+  await client.query(`COPY public.changes FROM '${file}' (FORMAT binary)`);
+  return (performance.now() - start) / 1000;
+}
+
+/** An empty `changes`, indexes and all, and nothing left to be written back. */
+export async function emptyChanges(client: Client): Promise<void> {
+  await client.query("TRUNCATE public.changes");
+  await client.query("CHECKPOINT");
+}
+
+function rssMiB(pid: number | undefined): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+const BUNDLE = join(dirname(dirname(__dirname)), "dist", "worker.js");

@@ -1,0 +1,119 @@
+/** A source and a destination, empty, with a worker's variables for both. */
+import type { Client } from "pg";
+import type { Cluster } from "../cluster";
+import { createOrders } from "./backlog";
+import { drainWithWorker } from "./drain";
+
+/** A server with room: the disk is not what is measured. */
+export const BENCH_SETTINGS = {
+  shared_buffers: "512MB",
+  max_wal_size: "8GB",
+  checkpoint_timeout: "30min",
+  // Merging and freezing are measured by asking for them, not by chance.
+  autovacuum: "off",
+} as const;
+
+export const PUBLICATION = "bemi";
+
+let count = 0;
+
+export class Pair implements AsyncDisposable {
+  private constructor(
+    readonly clusters: {
+      readonly source: Cluster;
+      readonly destination: Cluster;
+    },
+    readonly database: string,
+    readonly source: Client,
+    readonly destination: Client,
+  ) {}
+
+  /** With the table, the worker's set-up, and `slots` further slots. */
+  static async create(
+    clusters: Pair["clusters"],
+    slots: readonly string[] = [],
+    extra: Readonly<Record<string, string>> = {},
+  ): Promise<Pair> {
+    const database = `bench_${++count}`;
+    await clusters.source.createDatabase(database);
+    await clusters.destination.createDatabase(database);
+    const pair = new Pair(
+      clusters,
+      database,
+      await clusters.source.client(database),
+      await clusters.destination.client(database),
+    );
+    await createOrders(pair.source);
+    await drainWithWorker({ env: pair.env("worker", extra) }, async () => true);
+    for (const slot of slots) {
+      await pair.source.query(
+        "SELECT pg_create_logical_replication_slot($1, 'pgoutput')",
+        [pair.slot(slot)],
+      );
+    }
+    return pair;
+  }
+
+  /** Slot names are one name space for a server. */
+  slot(name: string): string {
+    return `${this.database}_${name}`;
+  }
+
+  env(
+    slot: string,
+    extra: Readonly<Record<string, string>> = {},
+  ): Record<string, string> {
+    const { source, destination } = this.clusters;
+    return {
+      ...variables("DB", source, this.database),
+      ...variables("DEST_DB", destination, this.database),
+      SLOT_NAME: this.slot(slot),
+      HTTP_PORT: "0",
+      ...extra,
+    };
+  }
+
+  /** Whether the worker has stored everything before `lsn`. */
+  async stored(lsn: string): Promise<boolean> {
+    const { rows } = await this.destination.query(
+      "SELECT commit_lsn > $1::pg_lsn AS yes FROM public._bemi_watermarks WHERE slot_name = $2",
+      [lsn, this.slot("worker")],
+    );
+    return rows[0]?.yes === true;
+  }
+
+  /** Whether the source was told to forget everything before `lsn`. */
+  async confirmed(slot: string, lsn: string): Promise<boolean> {
+    const { rows } = await this.source.query(
+      "SELECT confirmed_flush_lsn > $1::pg_lsn AS yes FROM pg_replication_slots WHERE slot_name = $2",
+      [lsn, this.slot(slot)],
+    );
+    return rows[0]?.yes === true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.source.query(
+      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()",
+    );
+    await Promise.all([this.source.end(), this.destination.end()]);
+    for (const cluster of Object.values(this.clusters)) {
+      const admin = await cluster.client();
+      await admin.query(`DROP DATABASE ${this.database} WITH (FORCE)`);
+      await admin.end();
+    }
+  }
+}
+
+function variables(
+  prefix: string,
+  cluster: Cluster,
+  database: string,
+): Record<string, string> {
+  return {
+    [`${prefix}_HOST`]: cluster.host,
+    [`${prefix}_PORT`]: String(cluster.port),
+    [`${prefix}_NAME`]: database,
+    [`${prefix}_USER`]: cluster.user,
+    [`${prefix}_PASSWORD`]: cluster.password,
+  };
+}
