@@ -1,0 +1,164 @@
+/** What is measured, one function a section; each on databases of its own. */
+import { join } from "node:path";
+import {
+  BACKLOG_CHANGES,
+  writeBacklog,
+  writeHugeTransaction,
+  writeSmallTransactions,
+} from "./backlog";
+import {
+  bareCopy,
+  drainWithRecvlogical,
+  drainWithWorker,
+  PG_RECVLOGICAL,
+} from "./drain";
+import type { Figures } from "./figures";
+import { measureLatency } from "./latency";
+import { Pair, PUBLICATION } from "./pair";
+import { measureWriteCost } from "./write-cost";
+
+const SMALL_TRANSACTIONS = 50_000;
+const HUGE_ROWS = 2_000_000;
+const LATENCY = { perSecond: 500, seconds: 20 };
+const DISCARD = ["--import", "tsx", join(__dirname, "discard-worker.ts")];
+const INDEXES = [
+  "before",
+  "after",
+  "context",
+  "operation",
+  "table_primary_key",
+  "committed_at",
+];
+
+type Section = (clusters: Pair["clusters"], figures: Figures) => Promise<void>;
+
+export const SECTIONS: Readonly<Record<string, Section>> = {
+  async backlog(clusters, figures) {
+    await using pair = await Pair.create(clusters, ["recv", "discard"]);
+    const end = await writeBacklog(pair.source);
+    const seconds = await drain(pair, end);
+    figures.add("backlog: worker, changes/s", BACKLOG_CHANGES / seconds);
+    const start = performance.now();
+    await pair.destination.query("VACUUM public.changes");
+    figures.add(
+      "backlog: GIN's deferred merging afterwards, s",
+      (performance.now() - start) / 1000,
+    );
+    figures.add(
+      "backlog: worker / bare COPY, time",
+      seconds / (await copyOf(pair)),
+    );
+    const rendering = await drainWithWorker(
+      { env: pair.env("discard"), program: DISCARD },
+      () => pair.confirmed("discard", end),
+    );
+    figures.add(
+      "backlog: reading and rendering alone, changes/s",
+      BACKLOG_CHANGES / rendering.seconds,
+    );
+    const yardstick = await recvlogical(pair, end);
+    if (yardstick === undefined) return;
+    figures.add(
+      "backlog: reading and rendering / pg_recvlogical, rate",
+      yardstick / rendering.seconds,
+    );
+  },
+
+  async plain(clusters, figures) {
+    await using pair = await Pair.create(clusters);
+    for (const name of INDEXES) {
+      await pair.destination.query(`DROP INDEX public.changes_${name}_idx`);
+    }
+    const seconds = await drain(pair, await writeBacklog(pair.source));
+    figures.add(
+      "backlog, primary key only: worker, changes/s",
+      BACKLOG_CHANGES / seconds,
+    );
+    figures.add(
+      "backlog, primary key only: worker / bare COPY, time",
+      seconds / (await copyOf(pair)),
+    );
+  },
+
+  async small(clusters, figures) {
+    await using pair = await Pair.create(clusters, ["recv"]);
+    const end = await writeSmallTransactions(pair.source, SMALL_TRANSACTIONS);
+    const seconds = await drain(pair, end);
+    figures.add(
+      "50k transactions with context: worker, tx/s",
+      SMALL_TRANSACTIONS / seconds,
+    );
+    const yardstick = await recvlogical(pair, end);
+    if (yardstick === undefined) return;
+    figures.add(
+      "50k transactions with context: worker / pg_recvlogical, rate",
+      yardstick / seconds,
+    );
+  },
+
+  async latency(clusters, figures) {
+    await using pair = await Pair.create(clusters);
+    const { p50Ms, p99Ms, perSecond } = await measureLatency(pair, LATENCY);
+    figures.add("latency: transactions/s", perSecond);
+    figures.add("latency: commit to visible, p50 ms", p50Ms);
+    figures.add("latency: commit to visible, p99 ms", p99Ms);
+  },
+
+  async memory(clusters, figures) {
+    await using pair = await Pair.create(clusters);
+    const end = await writeHugeTransaction(pair.source, HUGE_ROWS);
+    const { peakRssMiB } = await drainWithWorker(
+      {
+        env: pair.env("worker"),
+        nodeOptions: ["--max-old-space-size=256"],
+      },
+      () => pair.stored(end),
+    );
+    figures.add("one transaction of 2 million rows: peak RSS, MiB", peakRssMiB);
+  },
+
+  async context(clusters, figures) {
+    await using pair = await Pair.create(clusters);
+    const cost = (withContext: boolean) =>
+      measureWriteCost(pair.source, SMALL_TRANSACTIONS, { withContext });
+    const without = await cost(false);
+    const passing = await cost(true);
+    figures.add(
+      "context at the source: time with / without",
+      passing.seconds / without.seconds,
+    );
+    figures.add(
+      "context at the source: WAL with / without",
+      passing.walMiB / without.walMiB,
+    );
+  },
+};
+
+async function drain(pair: Pair, end: string): Promise<number> {
+  const { seconds } = await drainWithWorker({ env: pair.env("worker") }, () =>
+    pair.stored(end),
+  );
+  return seconds;
+}
+
+function copyOf(pair: Pair): Promise<number> {
+  return bareCopy(pair.destination, pair.clusters.destination.dataFolder);
+}
+
+/** Undefined where it is not installed. */
+async function recvlogical(
+  pair: Pair,
+  end: string,
+): Promise<number | undefined> {
+  if (!PG_RECVLOGICAL) return undefined;
+  const { seconds } = await drainWithRecvlogical(
+    pair.clusters.source,
+    {
+      database: pair.database,
+      name: pair.slot("recv"),
+      publication: PUBLICATION,
+    },
+    end,
+  );
+  return seconds;
+}
