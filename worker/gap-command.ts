@@ -7,6 +7,8 @@
 import { migrate } from "./destination/destination-schema";
 import { readWatermark, recordGap } from "./destination/watermark";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
+import { refuse } from "./finding";
+import { inspectDestination } from "./inspect";
 import type { Log } from "./log";
 import { formatLsn, parseLsn } from "./lsn";
 import { Servers } from "./network/servers";
@@ -32,23 +34,27 @@ export async function runGap(
     applicationName: "bemi-worker gap",
     signal,
   });
+  const { findings, watermark: known } = await inspectDestination(
+    settings,
+    servers,
+  );
+  refuse(findings);
+  if (!known) {
+    throw new ConfigurationError([
+      `SLOT_NAME: the destination has no trail of slot "${settings.slotName}" in database "${settings.source.database}", so nothing is missing; start the worker`,
+    ]);
+  }
   const destination = await servers.connectDestination();
   await migrate(destination, settings);
   const config = await servers.sourceConfig();
   const client = await servers.connectSource();
-
+  // The slot before the watermark, as at a start: a worker that still runs
+  // moves the watermark first, and would leave a gap to be seen otherwise.
   const facts = await readSourceFacts(client, settings);
   const source = await identifySource(settings, config, facts);
-  const watermark = await readWatermark(
-    destination,
-    source.databaseName,
-    source.slotName,
-  );
-  if (!watermark) {
-    throw new ConfigurationError([
-      `SLOT_NAME: the destination has no trail of slot "${source.slotName}" in database "${source.databaseName}", so nothing is missing; start the worker`,
-    ]);
-  }
+  const watermark =
+    (await readWatermark(destination, source.databaseName, source.slotName)) ??
+    known;
   checkSameSource(watermark, source);
   const { slot } = facts;
   const readable = slot?.confirmedFlushLsn && slot.walStatus !== "lost";

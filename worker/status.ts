@@ -34,8 +34,7 @@ export class Status {
   /** Position at the source that is durable at the destination. */
   confirmedLsn: string | undefined;
   /** Frames that wait to be read. */
-  readonly waitingBytes: () => number = () => this.#waitingBytes();
-  #waitingBytes: () => number = () => 0;
+  waitingBytes: () => number = () => 0;
   slot: SlotStatus | undefined;
   keyLookupFailures = 0;
 
@@ -50,7 +49,7 @@ export class Status {
 
   beginSession(counters: StitchCounters, waitingBytes: () => number): void {
     this.session = counters;
-    this.#waitingBytes = waitingBytes;
+    this.waitingBytes = waitingBytes;
     this.state = "streaming";
     this.hasStreamed = true;
     this.problem = undefined;
@@ -62,7 +61,7 @@ export class Status {
     this.session = undefined;
     // Of a slot that nobody looks at any more, an old figure would look calm.
     this.slot = undefined;
-    this.#waitingBytes = () => 0;
+    this.waitingBytes = () => 0;
   }
 }
 

@@ -146,3 +146,18 @@ test("a slot that has everything has no gap to record", async () => {
   expect((await db.query("SELECT * FROM _bemi_gaps")).rows).toEqual([]);
   await db.end();
 });
+
+test("where no trail has begun, gap says so and makes nothing", async () => {
+  const name = `gap_${++count}`;
+  await cluster.createDatabase(name);
+  const env = workerEnvironment(cluster, name, undefined, { SLOT_NAME: name });
+  const { code, last } = await run(env, "gap", "--reason", "none", "--yes");
+  expect(code).toBe(2);
+  expect(last?.msg).toContain("no trail of slot");
+  const db = await cluster.client(name);
+  const { rows } = await db.query(
+    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+  );
+  expect(rows).toEqual([]);
+  await db.end();
+});
