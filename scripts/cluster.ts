@@ -17,14 +17,15 @@ import {
   serverEnvironment,
 } from "./data-folder";
 import { freePort } from "./free-port";
+import { findBinaries, type PostgresBinaries } from "./postgres-binaries";
 import {
-  findBinaries,
-  type PostgresBinaries,
+  chosenMajor,
+  NEWEST_MAJOR,
   type PostgresMajor,
-} from "./postgres-binaries";
+} from "./postgres-major";
 
 export interface ClusterOptions {
-  /** @default 18 */
+  /** @default POSTGRES_MAJOR of the environment, else 18 */
   readonly major?: PostgresMajor;
   /** Lines of postgresql.conf, over `defaultSettings`. */
   readonly settings?: ServerSettings;
@@ -81,7 +82,8 @@ export class Cluster implements AsyncDisposable {
     const password = randomBytes(12).toString("hex");
     let cluster: Cluster | undefined;
     try {
-      const binaries = await findBinaries(options.major ?? 18, folder);
+      const major = options.major ?? chosenMajor() ?? NEWEST_MAJOR;
+      const binaries = await findBinaries(major, folder);
       await createDataFolder(binaries, {
         dataFolder: join(folder, "data"),
         user: "postgres",

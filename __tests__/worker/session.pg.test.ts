@@ -3,6 +3,7 @@ import {
   VALUE_SESSION_OPTIONS,
   verifySession,
 } from "../../worker/source/session";
+import { testedMajors } from "../support/majors";
 import { createSource } from "../support/source";
 
 const HOSTILE = [
@@ -20,7 +21,7 @@ const HOSTILE = [
 const VALUES =
   "SELECT timestamptz '2024-07-04 12:00:00+00' AS at, 0.1::float8 + 0.2::float8 AS sum, '\\x0102ff'::bytea AS bytes, interval '1 day 02:03:04' AS span";
 
-describe.each([14, 18] as const)("session on PostgreSQL %i", (major) => {
+describe.each(testedMajors(14, 18))("session on PostgreSQL %i", (major) => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await Cluster.start({ major, settings: { fsync: "off" } });

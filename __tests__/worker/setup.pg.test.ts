@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
 import { OperatorError } from "../../worker/errors";
 import { setUpSource } from "../../worker/source/setup";
+import { testedMajors } from "../support/majors";
 import {
   createSource,
   identities,
@@ -10,7 +11,7 @@ import {
   silent,
 } from "../support/source";
 
-describe.each([14, 17, 18] as const)("set-up of PostgreSQL %i", (major) => {
+describe.each(testedMajors(14, 17, 18))("set-up of PostgreSQL %i", (major) => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await Cluster.start({ major, settings: { fsync: "off" } });

@@ -7,6 +7,7 @@ import type { Client, ClientConfig } from "pg";
 import { Cluster } from "../../scripts/cluster";
 import { runCommand } from "../support/command";
 import { healthOf } from "../support/health";
+import { testedMajors } from "../support/majors";
 import {
   eventually,
   WorkerProcess,
@@ -197,7 +198,7 @@ async function fillWalSenders(): Promise<Client[]> {
 
 // 17 ends the stream with an error, 18 only warns (H23); the way out is the one
 // of docs/operations.md.
-test.each([17, 18] as const)(
+test.each(testedMajors(17, 18))(
   "on PostgreSQL %i a dropped publication ends the worker, and the documented way leads out of it",
   async (major) => {
     await using cluster = await Cluster.start({ major });

@@ -10,6 +10,7 @@ import {
   literal,
   type Samples,
 } from "../support/golden-values";
+import { testedMajors } from "../support/majors";
 import { between, pick, type Random, seeded } from "../support/random";
 import { TrackedDatabase } from "../support/tracked-database";
 
@@ -89,7 +90,7 @@ function comparable(table: string, name: string, type: string): string {
   return `${table}.${name}::${cast}`;
 }
 
-describe.each([14, 18] as const)("on PostgreSQL %i", (major) => {
+describe.each(testedMajors(14, 18))("on PostgreSQL %i", (major) => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await Cluster.start({ major, settings: { fsync: "off" } });

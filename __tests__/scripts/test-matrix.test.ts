@@ -1,0 +1,40 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { chosenMajor } from "../../scripts/postgres-major";
+import { countTests, totalLine } from "../../scripts/test-counts";
+import { ONCE } from "../../scripts/version-independent-tests";
+
+test.each(Object.keys(ONCE))("%s is an integration test", (path) => {
+  expect(path).toMatch(/\.pg\.test\.ts$/);
+  expect(existsSync(join(__dirname, "..", "..", path))).toBe(true);
+});
+
+test("a file that fails before its first test counts as a failure", () => {
+  const counts = countTests({
+    numPassedTests: 5,
+    numFailedTests: 1,
+    numPendingTests: 2,
+    testResults: [
+      { status: "passed", assertionResults: [{}] },
+      { status: "failed", assertionResults: [{}] },
+      { status: "failed", assertionResults: [] },
+    ],
+  });
+  expect(counts).toEqual({ passed: 5, failed: 2, skipped: 2 });
+});
+
+test("the last line counts every run", () => {
+  const one = { passed: 5, failed: 0, skipped: 0 };
+  expect(totalLine([one])).toBe("5 passed, 0 failed");
+  expect(totalLine([one, { passed: 3, failed: 2, skipped: 1 }])).toBe(
+    "8 passed, 2 failed, 1 skipped",
+  );
+});
+
+test("a version that is not supported is refused with those that are", () => {
+  expect(chosenMajor("")).toBeUndefined();
+  expect(chosenMajor("15")).toBe(15);
+  expect(() => chosenMajor("13")).toThrow(
+    'POSTGRES_MAJOR is "13"; allowed are 14, 15, 16, 17, 18, or leave it unset for 18.',
+  );
+});
