@@ -16,7 +16,7 @@ import { Releases } from "./releases";
 import { sourceIdentity } from "./row/change-row";
 import type { Settings } from "./settings/settings";
 import { Catalog } from "./source/catalog";
-import { verifySession } from "./source/session";
+import { prepareStream } from "./source/session";
 import { monitorSlot } from "./source/slot-monitor";
 import { prepareSource } from "./source/source";
 import type { Status } from "./status";
@@ -70,7 +70,7 @@ export async function runTrail(
       publicationName,
       start: known.commitLsn,
       limitBytes: settings.batchMaxBytes * QUEUED_BATCHES,
-      prepare: verifySession,
+      prepare: prepareStream,
     }),
   );
   // The server has granted the slot to this worker alone; only now may it

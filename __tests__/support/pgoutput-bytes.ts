@@ -53,6 +53,16 @@ export function commit(commitLsn: bigint): Buffer {
   ]);
 }
 
+/** Of a domain with the schema and name of the type under it. */
+export function type(described: {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+}): Buffer {
+  const { oid, schema, name } = described;
+  return Buffer.concat([tag("Y"), uint32(oid), text(schema), text(name)]);
+}
+
 export function relation(described: WireRelation): Buffer {
   const { oid, schema = "public", table = "todo", columns } = described;
   return Buffer.concat([

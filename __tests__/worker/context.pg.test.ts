@@ -156,6 +156,10 @@ test("a context that jsonb cannot hold or that is no object becomes a marker, is
       invalid: /nested/,
     },
     mark: { ...text('\ufeff{"a":1}'), invalid: /not JSON/ },
+    marks: {
+      ...text('{"\ufeffa":"\ufeffb"}'),
+      json: '{"\ufeffa": "\ufeffb"}',
+    },
     duplicate: { ...text('{"a":1,"a":2}'), json: '{"a": 2}' },
     integer: {
       ...text('{"a":12345678901234567890}'),

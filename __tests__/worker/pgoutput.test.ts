@@ -66,6 +66,14 @@ test("Relation: the empty schema name stands for pg_catalog", () => {
   expect(open(message).relation().schema).toBe("pg_catalog");
 });
 
+test("Type: the type under a domain, the empty schema name for pg_catalog", () => {
+  const oid = 4_000_000_000;
+  const read = (schema: string) =>
+    open(wire.type({ oid, schema, name: "jsonb" })).type();
+  expect(read("")).toEqual({ oid, schema: "pg_catalog", name: "jsonb" });
+  expect(read("é")).toEqual({ oid, schema: "é", name: "jsonb" });
+});
+
 test("a row: text, empty text, null and unchanged are four different things", () => {
   const values: wire.WireValue[] = ["a", "", null, wire.unchanged, "\ufeffé"];
   const reader = open(wire.insert(3_000_000_000, values));

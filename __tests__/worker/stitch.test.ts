@@ -238,10 +238,33 @@ describe("a stream that cannot be understood stops the worker", () => {
 
   test("types and origins are no changes and no errors", async () => {
     const reader = stitcher();
-    await reader.read(
-      wire.block(begin, Buffer.from("Y123"), Buffer.from("O1")),
-    );
+    const type = { oid: 20_000, schema: "", name: "int4" };
+    await reader.read(wire.block(begin, wire.type(type), Buffer.from("O1")));
     expect(reader.counters.changes).toBe(0);
+  });
+
+  test("a domain is shown as what the stream said of its type last, and only of a built-in one", async () => {
+    const domain = 20_000;
+    const rows = async (...types: { schema: string; name: string }[]) => {
+      const reader = stitcher();
+      await reader.read(
+        wire.block(
+          begin,
+          ...types.map((type) => wire.type({ oid: domain, ...type })),
+          wire.relation({ ...todo, columns: [{ name: "d", typeOid: domain }] }),
+          wire.insert(OID, ["{1}"]),
+          wire.commit(100n),
+        ),
+      );
+      return readCopyRows(reader.take(1)?.rows ?? Buffer.alloc(0))[0]?.after;
+    };
+    const integers = { schema: "", name: "_int4" };
+    expect(await rows(integers)).toBe('{"d":[1]}');
+    expect(await rows()).toBe('{"d":"{1}"}');
+    expect(await rows({ schema: "app", name: "_int4" })).toBe('{"d":"{1}"}');
+    expect(await rows(integers, { schema: "", name: "text" })).toBe(
+      '{"d":"{1}"}',
+    );
   });
 });
 

@@ -48,6 +48,8 @@ export function writeValue(
       return writeJsonb(out, source, start, end);
     case "json":
       return writeJson(out, source, start, end);
+    case "char":
+      return writeChar(out, source, start, end);
     case "array":
       return writeArray(out, type, source, start, end);
     default:
@@ -115,6 +117,25 @@ function writeSlice(
     }
   }
   out.length = at;
+}
+
+/**
+ * `"char"` is one byte, whatever the encoding. Over 127 PostgreSQL 16 and later
+ * print it as `\\203`; 14 and 15 send the byte alone, which is no UTF-8 and would
+ * be refused by every destination. It is then written as the later ones do.
+ */
+function writeChar(
+  out: ByteWriter,
+  source: Buffer,
+  start: number,
+  end: number,
+): void {
+  const byte = source[start] as number;
+  if (end - start !== 1 || byte < 0x80) {
+    return writeString(out, source, start, end);
+  }
+  const octal = Buffer.from(`\\${byte.toString(8)}`);
+  writeString(out, octal, 0, octal.length);
 }
 
 /** Digits verbatim; NaN and the infinities as strings, like `to_jsonb`. */

@@ -1,7 +1,8 @@
 /**
  * How `to_jsonb` shows each built-in type. The OIDs are fixed: PostgreSQL 14
- * to 18 agree on all of them (src/include/catalog/pg_type.dat). Any other type
- * (enum, composite, domain, range, extension) travels as its text, which
+ * to 18 agree on all of them (src/include/catalog/pg_type.dat). A domain is
+ * shown as what it is made of, which the stream says in a Type message. Any
+ * other type (enum, composite, range, extension) travels as its text, which
  * `jsonb_populate_record` reads back through the type's input function. So do
  * int2vector and oidvector, of which `to_jsonb` makes arrays: given back from
  * those their bounds would differ, and arrays of them would fail.
@@ -9,7 +10,7 @@
 
 /** JSON form of a value whose text PostgreSQL sent. */
 export type ValueType =
-  | { readonly form: "string" | "number" | "boolean" | "timestamp" }
+  | { readonly form: "string" | "number" | "boolean" | "timestamp" | "char" }
   | { readonly form: "json" | "jsonb" }
   | {
       readonly form: "array";
@@ -17,55 +18,78 @@ export type ValueType =
       readonly delimiter: number;
     };
 
-/** The JSON form of a column's type. */
+/** The JSON form of a built-in type; of any other, its text. */
 export function valueType(typeOid: number): ValueType {
-  return TYPES.get(typeOid) ?? STRING;
+  return BY_OID.get(typeOid) ?? STRING;
+}
+
+/**
+ * The same by a type's name. Of a domain the stream names the type that it is
+ * made of, through domains over domains, and nowhere that type's OID.
+ */
+export function valueTypeNamed(type: {
+  readonly schema: string;
+  readonly name: string;
+}): ValueType {
+  const builtIn = type.schema === "pg_catalog";
+  return (builtIn ? BY_NAME.get(type.name) : undefined) ?? STRING;
 }
 
 const STRING: ValueType = { form: "string" };
 
-const SCALARS: readonly (readonly [number, ValueType])[] = [
-  [16, { form: "boolean" }],
-  [20, { form: "number" }], // int8
-  [21, { form: "number" }], // int2
-  [23, { form: "number" }], // int4
-  [700, { form: "number" }], // float4
-  [701, { form: "number" }], // float8
-  [1700, { form: "number" }], // numeric
-  [1114, { form: "timestamp" }],
-  [1184, { form: "timestamp" }], // timestamptz
-  [114, { form: "json" }],
-  [3802, { form: "jsonb" }],
-];
+/** Those that are not text in JSON. */
+const FORMS: Readonly<Record<string, ValueType>> = {
+  bool: { form: "boolean" },
+  int8: { form: "number" },
+  int2: { form: "number" },
+  int4: { form: "number" },
+  float4: { form: "number" },
+  float8: { form: "number" },
+  numeric: { form: "number" },
+  timestamp: { form: "timestamp" },
+  timestamptz: { form: "timestamp" },
+  json: { form: "json" },
+  jsonb: { form: "jsonb" },
+  char: { form: "char" },
+};
 
-/** Array OID and element OID of every built-in type that a column may have. */
-const ARRAYS = `
-  1000:16 1001:17 1002:18 1003:19 1016:20 1005:21 1007:23 1008:24 1009:25
-  1028:26 1010:27 1011:28 1012:29 199:114 143:142 271:5069 1017:600
-  1018:601 1019:602 1020:603 1027:604 629:628 1021:700 1022:701 719:718
-  791:790 1040:829 1041:869 651:650 775:774 1034:1033 1014:1042 1015:1043
-  1182:1082 1183:1083 1115:1114 1185:1184 1187:1186 1270:1266 1561:1560
-  1563:1562 1231:1700 2201:1790 2207:2202 2208:2203 2209:2204 2210:2205
-  4192:4191 2211:2206 4097:4096 4090:4089 2951:2950 3221:3220 3643:3614
-  3645:3615 3735:3734 3770:3769 3807:3802 4073:4072 2949:2970 5039:5038
-  3905:3904 3907:3906 3909:3908 3911:3910 3913:3912 3927:3926 6150:4451
-  6151:4532 6152:4533 6153:4534 6155:4535 6157:4536`
+/** Name, OID and array's OID of every built-in type that a column may have. */
+const BUILT_IN = `
+  bool:16:1000 bytea:17:1001 char:18:1002 name:19:1003 int8:20:1016
+  int2:21:1005 int4:23:1007 regproc:24:1008 text:25:1009 oid:26:1028
+  tid:27:1010 xid:28:1011 cid:29:1012 json:114:199 xml:142:143 point:600:1017
+  lseg:601:1018 path:602:1019 box:603:1020 polygon:604:1027 line:628:629
+  cidr:650:651 float4:700:1021 float8:701:1022 circle:718:719 macaddr8:774:775
+  money:790:791 macaddr:829:1040 inet:869:1041 aclitem:1033:1034
+  bpchar:1042:1014 varchar:1043:1015 date:1082:1182 time:1083:1183
+  timestamp:1114:1115 timestamptz:1184:1185 interval:1186:1187
+  timetz:1266:1270 bit:1560:1561 varbit:1562:1563 numeric:1700:1231
+  refcursor:1790:2201 regprocedure:2202:2207 regoper:2203:2208
+  regoperator:2204:2209 regclass:2205:2210 regtype:2206:2211 uuid:2950:2951
+  txid_snapshot:2970:2949 pg_lsn:3220:3221 tsvector:3614:3643
+  tsquery:3615:3645 regconfig:3734:3735 regdictionary:3769:3770
+  jsonb:3802:3807 int4range:3904:3905 numrange:3906:3907 tsrange:3908:3909
+  tstzrange:3910:3911 daterange:3912:3913 int8range:3926:3927
+  jsonpath:4072:4073 regnamespace:4089:4090 regrole:4096:4097
+  regcollation:4191:4192 int4multirange:4451:6150 nummultirange:4532:6151
+  tsmultirange:4533:6152 tstzmultirange:4534:6153 datemultirange:4535:6155
+  int8multirange:4536:6157 pg_snapshot:5038:5039 xid8:5069:271`
   .trim()
   .split(/\s+/)
-  .map((pair) => pair.split(":").map(Number) as [number, number]);
+  .map((entry) => {
+    const [name = "", oid, arrayOid] = entry.split(":");
+    return { name, oid: Number(oid), arrayOid: Number(arrayOid) };
+  });
 
-const BOX_OID = 603;
 const COMMA = 0x2c;
 const SEMICOLON = 0x3b;
 
-const TYPES: ReadonlyMap<number, ValueType> = new Map([
-  ...SCALARS,
-  ...ARRAYS.map(([oid, elementOid]): [number, ValueType] => [
-    oid,
-    {
-      form: "array",
-      element: new Map(SCALARS).get(elementOid) ?? STRING,
-      delimiter: elementOid === BOX_OID ? SEMICOLON : COMMA,
-    },
-  ]),
-]);
+const BY_OID = new Map<number, ValueType>();
+const BY_NAME = new Map<string, ValueType>();
+for (const { name, oid, arrayOid } of BUILT_IN) {
+  const element = FORMS[name] ?? STRING;
+  const delimiter = name === "box" ? SEMICOLON : COMMA;
+  const array: ValueType = { form: "array", element, delimiter };
+  BY_OID.set(oid, element).set(arrayOid, array);
+  BY_NAME.set(name, element).set(`_${name}`, array);
+}

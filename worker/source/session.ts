@@ -18,12 +18,28 @@ export const VALUE_SESSION_OPTIONS = [
   "bytea_output=hex",
   "TimeZone=UTC",
   "lc_monetary=C",
+  "quote_all_identifiers=off",
+  // PostgreSQL 18 says with no more than a warning that it leaves out changes
+  // (H23).
+  "client_min_messages=warning",
   "statement_timeout=0",
   "idle_in_transaction_session_timeout=0",
   "lock_timeout=0",
 ]
   .map((setting) => `-c ${setting}`)
   .join(" ");
+
+/**
+ * The last of the stream's own settings: a regclass and its like are printed
+ * with their schema, unless the path finds them without. Not for the other
+ * connections: an event trigger of the customer's may need the path of the role.
+ *
+ * @throws OperatorError naming each setting that differs.
+ */
+export async function prepareStream(client: ClientBase): Promise<void> {
+  await client.query("SET search_path = pg_catalog");
+  await verifySession(client);
+}
 
 /**
  * Asks the session itself, on an ordinary connection or a replication one. A
@@ -54,6 +70,8 @@ const WANTED = {
   bytea_output: "hex",
   TimeZone: "UTC",
   lc_monetary: "C",
+  quote_all_identifiers: "off",
+  client_min_messages: "warning",
   client_encoding: "UTF8",
   statement_timeout: "0",
   idle_in_transaction_session_timeout: "0",

@@ -70,6 +70,14 @@ export interface RelationMessage {
   }[];
 }
 
+/** A type that is not built in. */
+export interface TypeMessage {
+  readonly oid: number;
+  /** Of a domain: those of the type that it is made of. */
+  readonly schema: string;
+  readonly name: string;
+}
+
 export interface LogicalMessage {
   readonly transactional: boolean;
   readonly prefix: string;
@@ -116,6 +124,12 @@ export class MessageReader {
       return { name, typeOid, inIdentity };
     });
     return { oid, schema, table, replicaIdentity, columns };
+  }
+
+  type(): TypeMessage {
+    const oid = this.#uint32();
+    const schema = this.#text() || "pg_catalog";
+    return { oid, schema, name: this.#text() };
   }
 
   /** The relation's OID, in front of the tuples of a row message. */

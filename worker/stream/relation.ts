@@ -3,8 +3,12 @@
  * description decodes them: today's catalogue may show other columns (H56).
  */
 import { textField } from "../row/change-row";
-import { type ValueType, valueType } from "../row/value-types";
-import { type RelationMessage, UnreadableMessageError } from "./pgoutput";
+import { type ValueType, valueType, valueTypeNamed } from "../row/value-types";
+import {
+  type RelationMessage,
+  type TypeMessage,
+  UnreadableMessageError,
+} from "./pgoutput";
 
 /** What the worker's configuration and the catalogue say about a table. */
 export interface TablePolicy {
@@ -45,13 +49,19 @@ export interface Relation {
 export class Relations {
   readonly #policy: TablePolicy;
   readonly #byOid = new Map<number, Relation>();
+  readonly #types = new Map<number, ValueType>();
 
   constructor(policy: TablePolicy) {
     this.#policy = policy;
   }
 
+  /** Comes before each relation that has a column of the type. */
+  announceType(message: TypeMessage): void {
+    this.#types.set(message.oid, valueTypeNamed(message));
+  }
+
   async announce(message: RelationMessage): Promise<void> {
-    const relation = await describeRelation(message, this.#policy);
+    const relation = await describeRelation(message, this.#policy, this.#types);
     this.#byOid.set(relation.oid, relation);
   }
 
@@ -64,9 +74,10 @@ export class Relations {
 }
 
 /** Joins what the stream, the configuration and the catalogue know. */
-export async function describeRelation(
+async function describeRelation(
   message: RelationMessage,
   policy: TablePolicy,
+  announcedTypes: ReadonlyMap<number, ValueType>,
 ): Promise<Relation> {
   const { oid, schema, table, columns } = message;
   const { tracked, primaryKey, ignores } = await policy.describe(message);
@@ -76,7 +87,7 @@ export async function describeRelation(
     tracked,
     columns: columns.map((column, index) => ({
       jsonKey: Buffer.from(`${JSON.stringify(column.name)}:`),
-      type: valueType(column.typeOid),
+      type: announcedTypes.get(column.typeOid) ?? valueType(column.typeOid),
       inIdentity: column.inIdentity,
       ignored: ignored[index] === true,
     })),

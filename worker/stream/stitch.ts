@@ -135,8 +135,9 @@ export class Stitcher {
       case TAG.commit:
         return this.#commit();
       case TAG.type:
+        return this.#relations.announceType(this.#reader.type());
       case TAG.origin:
-        // Types come as text, and rows of a subscriber are rows (H62).
+        // Rows that a subscription wrote are rows like others (H62).
         return;
       default:
         throw new UnreadableMessageError(
