@@ -15,5 +15,7 @@ module.exports = {
   },
   globalSetup: "<rootDir>/__tests__/support/global-setup.ts",
   maxWorkers: 2,
+  // Of one file's tests; those that are marked so wait most of their time.
+  maxConcurrency: 10,
   testTimeout: 240_000,
 };

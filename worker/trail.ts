@@ -71,6 +71,7 @@ export async function runTrail(
       start: known.commitLsn,
       limitBytes: settings.batchMaxBytes * QUEUED_BATCHES,
       prepare: prepareStream,
+      connectAgain: () => servers.connectSource(),
     }),
   );
   // The server has granted the slot to this worker alone; only now may it

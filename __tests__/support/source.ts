@@ -5,6 +5,7 @@ import type { Cluster } from "../../scripts/cluster";
 import { parseTablePatterns } from "../../worker/settings/tables";
 import type { SetUpOptions } from "../../worker/source/set-up-steps";
 import { setUpSource } from "../../worker/source/setup";
+import { eventually } from "./worker-process";
 
 export const silent = pino({ level: "silent" });
 
@@ -42,9 +43,13 @@ export async function createSource(cluster: Cluster): Promise<Source> {
 async function dropDatabase(cluster: Cluster, name: string): Promise<void> {
   const admin = await cluster.client();
   try {
-    await admin.query(
-      `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '${name}'`,
-    );
+    // The server may not have noticed yet that its reader is gone.
+    await eventually("the slots are dropped", async () => {
+      await admin.query(
+        `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '${name}'`,
+      );
+      return true;
+    });
     await admin.query(`DROP DATABASE "${name}" WITH (FORCE)`);
   } finally {
     await admin.end();

@@ -69,6 +69,7 @@ describe("on PostgreSQL 18", () => {
         start: 0n,
         limitBytes: 1_000_000,
         prepare: async () => undefined,
+        connectAgain: () => cluster.client(database),
       });
       const reader = stitcher();
       await eventually("the row", async () => {

@@ -3,7 +3,7 @@
  * away: what the pipeline itself can do. A process of its own, on the worker's
  * variables.
  */
-import { connectionConfig } from "../../worker/network/connect";
+import { connect, connectionConfig } from "../../worker/network/connect";
 import { runPipeline } from "../../worker/pipeline";
 import { sourceIdentity } from "../../worker/row/change-row";
 import { readSettings } from "../../worker/settings/settings";
@@ -22,16 +22,18 @@ async function discard(): Promise<void> {
     settings;
   const stop = new AbortController();
   process.on("SIGTERM", () => stop.abort());
+  const config = await connectionConfig(settings.source, {
+    applicationName: "bemi-bench",
+    options: VALUE_SESSION_OPTIONS,
+  });
   await using stream = await openReplication({
-    config: await connectionConfig(settings.source, {
-      applicationName: "bemi-bench",
-      options: VALUE_SESSION_OPTIONS,
-    }),
+    config,
     slotName,
     publicationName,
     start: 0n,
     limitBytes: batchMaxBytes * 2,
     prepare: verifySession,
+    connectAgain: () => connect(settings.source, config),
   });
   const source = { systemIdentifier: "1", databaseOid: 1, slotName };
   const stitcher = new Stitcher({

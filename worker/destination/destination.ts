@@ -15,6 +15,12 @@ import type { Watermark } from "./watermark";
 
 const COPY = `COPY public.changes (${COPY_COLUMNS.join(", ")}) FROM STDIN (FORMAT binary)`;
 
+/**
+ * Rows go in messages of this size: the server counts whole ones, by which a
+ * slow line is told from a dead one (network/watchdog.ts).
+ */
+const MESSAGE_BYTES = 64 * 1024;
+
 /** A COPY under way. */
 interface OpenCopy {
   readonly stream: CopyStreamQuery;
@@ -156,7 +162,14 @@ async function send(copy: OpenCopy, bytes: Buffer): Promise<void> {
   await Promise.race([
     copy.failed,
     new Promise<void>((resolve, reject) => {
-      copy.stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+      const last = bytes.length - MESSAGE_BYTES;
+      let at = 0;
+      for (; at < last; at += MESSAGE_BYTES) {
+        copy.stream.write(bytes.subarray(at, at + MESSAGE_BYTES));
+      }
+      copy.stream.write(bytes.subarray(at), (error) =>
+        error ? reject(error) : resolve(),
+      );
     }),
   ]);
 }

@@ -8,9 +8,17 @@ import type { ConnectionSettings } from "../settings/settings";
 import { describeConnectFailure } from "./connect-errors";
 import { tlsOptions } from "./tls";
 import type { Tunnel } from "./tunnel";
+import { WATCH_TICK_MS, watch } from "./watchdog";
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const KEEPALIVE_DELAY_MS = 30_000;
+const END_TIMEOUT_MS = 2_000;
+/**
+ * So that the server, too, notices a worker's host that is gone, and lets go of
+ * its locks and of the slot: by default it would take two hours (H16).
+ */
+const SERVER_KEEPALIVES =
+  "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3";
 
 /** A server that cannot be reached now; trying again can help. */
 export class UnreachableError extends Error {
@@ -39,17 +47,41 @@ export async function connectionConfig(
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
-    ...(details.options ? { options: details.options } : {}),
+    options: [SERVER_KEEPALIVES, details.options].filter(Boolean).join(" "),
     ...(tunnel ? { stream: () => tunnel.stream(host, port) } : {}),
   };
 }
 
-/** Connects, or throws a sentence that says what to do. */
+/**
+ * Connects, or throws a sentence that says what to do. The connection is watched
+ * (watchdog.ts): a query on one that is half open fails.
+ */
 export async function connect(
   connection: ConnectionSettings,
   config: ClientConfig,
 ): Promise<Client> {
-  const client = new Client(config);
+  const client = await open(connection, config);
+  watch(client, {
+    tickMs: WATCH_TICK_MS,
+    connectAgain: () => connectAgain(connection, config),
+  });
+  return client;
+}
+
+/** The same way again, to ask about a connection that was made by it. */
+export async function connectAgain(
+  connection: ConnectionSettings,
+  config: ClientConfig,
+): Promise<Client> {
+  const password = await connection.password();
+  return open(connection, { ...config, password });
+}
+
+async function open(
+  connection: ConnectionSettings,
+  config: ClientConfig,
+): Promise<Client> {
+  const client = new ServerClient(config);
   // A connection that breaks while nobody waits for it is found at its next
   // use; without a listener it would end the process.
   client.on("error", () => undefined);
@@ -59,6 +91,20 @@ export async function connect(
   } catch (error) {
     await client.end().catch(() => undefined);
     throw connectFailure(error, connection);
+  }
+}
+
+/** Ends in order, or, when nobody answers at the other end any more, at once. */
+class ServerClient extends Client {
+  override async end(): Promise<void> {
+    const { connection } = this as unknown as {
+      connection: { stream: { destroy(): void } };
+    };
+    const patience = setTimeout(
+      () => connection.stream.destroy(),
+      END_TIMEOUT_MS,
+    );
+    await super.end().finally(() => clearTimeout(patience));
   }
 }
 

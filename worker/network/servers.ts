@@ -13,8 +13,6 @@ import { openTunnel, type Tunnel } from "./tunnel";
 const DESTINATION_OPTIONS =
   "-c TimeZone=UTC -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=60000";
 
-const CLOSE_TIMEOUT_MS = 2_000;
-
 export class Servers implements AsyncDisposable {
   readonly #settings: Settings;
   readonly #applicationName: string;
@@ -57,7 +55,7 @@ export class Servers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled([...this.#clients].map(close));
+    await Promise.allSettled([...this.#clients].map((client) => client.end()));
     const tunnel = await this.#tunnel?.catch(() => undefined);
     await tunnel?.[Symbol.asyncDispose]();
   }
@@ -75,16 +73,4 @@ export class Servers implements AsyncDisposable {
     client.once("end", () => this.#clients.delete(client));
     return client;
   }
-}
-
-/** In order, or, when nobody answers at the other end any more, at once. */
-async function close(client: Client): Promise<void> {
-  const { connection } = client as unknown as {
-    connection: { stream: { destroy(): void } };
-  };
-  const patience = setTimeout(
-    () => connection.stream.destroy(),
-    CLOSE_TIMEOUT_MS,
-  );
-  await client.end().finally(() => clearTimeout(patience));
 }

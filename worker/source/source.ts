@@ -3,7 +3,7 @@
  * tracked, what the first run has to make, and whether it goes on where the
  * destination stopped.
  */
-import { Client, type ClientConfig } from "pg";
+import type { Client, ClientConfig } from "pg";
 import {
   createWatermark,
   readWatermark,
@@ -114,13 +114,11 @@ export async function identifySource(
   config: ClientConfig,
   { database }: Pick<SourceFacts, "database">,
 ): Promise<TrailSource> {
-  const client = new Client({
+  const client = await connect(settings.source, {
     ...config,
     replication: "database",
   } as ClientConfig);
-  client.on("error", () => undefined);
   try {
-    await client.connect();
     const { rows } = await client.query("IDENTIFY_SYSTEM");
     return {
       databaseName: database.name,

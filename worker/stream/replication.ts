@@ -9,10 +9,18 @@ import { LogicalReplicationService } from "pg-logical-replication";
 import { AbstractPlugin } from "pg-logical-replication/dist/output-plugins/abstract.plugin";
 import { OperatorError } from "../errors";
 import { formatLsn, type Lsn, parseLsn } from "../lsn";
+import { WATCH_TICK_MS, watch } from "../network/watchdog";
 import { FRAME, FrameQueue } from "./frame-queue";
 
 /** An idle stream's status interval, unless the server's patience is shorter. */
 const MAX_STATUS_INTERVAL_MS = 10_000;
+/** Watching more often than that would ask the server for nothing. */
+const MIN_WATCH_TICK_MS = 1_000;
+/**
+ * A server with more patience, or with no end of it, would keep the slot for a
+ * connection that is gone, and the next session would wait for it (H16).
+ */
+const MAX_SENDER_TIMEOUT_MS = 60_000;
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 
 export interface ReplicationOptions {
@@ -25,6 +33,8 @@ export interface ReplicationOptions {
   readonly limitBytes: number;
   /** Runs on the replication connection before the stream starts. */
   readonly prepare: (client: Client) => Promise<void>;
+  /** An ordinary connection to the same server, to ask about a silent stream. */
+  readonly connectAgain: () => Promise<Client>;
 }
 
 export interface ReplicationStream extends AsyncDisposable {
@@ -60,6 +70,7 @@ export async function openReplication(
   });
   let connection: RawConnection | undefined;
   let statusTimer: NodeJS.Timeout | undefined;
+  let endWatch: (() => void) | undefined;
   let confirmed = 0n;
   let received = 0n;
 
@@ -71,13 +82,26 @@ export async function openReplication(
   // Without a flushed position, which leaves the slot where it is: a server
   // that shuts down then goes by what was received. It would otherwise wait for
   // all of that to be durable, as long as the destination is locked.
-  const sendStatus = (flushed: Lsn = 0n): void => {
-    const status = { written: received, flushed, nowMs: Date.now() };
-    connection?.sendCopyFromChunk(statusFrame(status));
+  const sendStatus = (flushed: Lsn = 0n, wantsReply = false): void => {
+    const status = { written: received, flushed, wantsReply };
+    connection?.sendCopyFromChunk(
+      statusFrame({ ...status, nowMs: Date.now() }),
+    );
   };
+  const { connectAgain } = options;
   const plugin = new FramePlugin(options, frames, async (client) => {
+    endWatch = watch(client, { tickMs: WATCH_TICK_MS, connectAgain });
     await options.prepare(client);
-    const intervalMs = await statusIntervalMs(client);
+    const timeoutMs = await senderTimeoutMs(client);
+    const intervalMs = Math.min(timeoutMs / 4, MAX_STATUS_INTERVAL_MS);
+    endWatch();
+    endWatch = watch(client, {
+      connectAgain,
+      tickMs: Math.max(intervalMs, MIN_WATCH_TICK_MS),
+      ping: () => sendStatus(0n, true),
+      // A paused socket hides keepalives.
+      rests: () => frames.paused,
+    });
     connection = (client as unknown as { connection: RawConnection })
       .connection;
     client.on("notice", (notice) => {
@@ -109,10 +133,14 @@ export async function openReplication(
     });
   ended.catch((error: Error) => frames.fail(error));
 
+  const endTimers = (): void => {
+    clearInterval(statusTimer);
+    endWatch?.();
+  };
   try {
     await Promise.race([started, ended]);
   } catch (error) {
-    clearInterval(statusTimer);
+    endTimers();
     await service.destroy().catch(() => undefined);
     throw error;
   }
@@ -129,7 +157,7 @@ export async function openReplication(
       sendStatus(confirmed);
     },
     async [Symbol.asyncDispose]() {
-      clearInterval(statusTimer);
+      endTimers();
       frames.fail(new Error("the replication stream was closed"));
       sendStatus(confirmed);
       await service.destroy().catch(() => undefined);
@@ -187,25 +215,29 @@ export function statusFrame(status: {
   readonly written: Lsn;
   readonly flushed: Lsn;
   readonly nowMs: number;
+  /** The server answers at once, with a keepalive. */
+  readonly wantsReply?: boolean;
 }): Buffer {
-  const { written, flushed, nowMs } = status;
+  const { written, flushed, nowMs, wantsReply = false } = status;
   const frame = Buffer.alloc(34);
   frame[0] = 0x72; // r
   frame.writeBigUInt64BE(written, 1);
   frame.writeBigUInt64BE(flushed, 9);
   frame.writeBigUInt64BE(flushed, 17);
   frame.writeBigInt64BE(BigInt(nowMs - POSTGRES_EPOCH_MS) * 1000n, 25);
+  frame.writeInt8(wantsReply ? 1 : 0, 33);
   return frame;
 }
 
-async function statusIntervalMs(client: Client): Promise<number> {
+/** How long the server waits for a status before it ends the stream. */
+async function senderTimeoutMs(client: Client): Promise<number> {
   const { rows } = await client.query(
     "SELECT setting::int AS ms FROM pg_settings WHERE name = 'wal_sender_timeout'",
   );
   const timeoutMs = Number(rows[0]?.ms);
-  return timeoutMs > 0
-    ? Math.min(timeoutMs / 4, MAX_STATUS_INTERVAL_MS)
-    : MAX_STATUS_INTERVAL_MS;
+  if (timeoutMs > 0 && timeoutMs <= MAX_SENDER_TIMEOUT_MS) return timeoutMs;
+  await client.query(`SET wal_sender_timeout = ${MAX_SENDER_TIMEOUT_MS}`);
+  return MAX_SENDER_TIMEOUT_MS;
 }
 
 function missingPublication(name: string): OperatorError {
