@@ -13,9 +13,9 @@ import type { Log } from "./log";
 import { formatLsn, parseLsn } from "./lsn";
 import { Servers } from "./network/servers";
 import type { Settings } from "./settings/settings";
-import { checkSameSource } from "./source/continuity";
+import { commonPosition } from "./source/continuity";
+import { identifySource } from "./source/identify-source";
 import { setUpSource } from "./source/setup";
-import { identifySource } from "./source/source";
 import { readSourceFacts } from "./source/source-facts";
 
 export interface GapOptions {
@@ -51,19 +51,20 @@ export async function runGap(
   // The slot before the watermark, as at a start: a worker that still runs
   // moves the watermark first, and would leave a gap to be seen otherwise.
   const facts = await readSourceFacts(client, settings);
-  const source = await identifySource(settings, config, facts);
   const watermark =
-    (await readWatermark(destination, source.databaseName, source.slotName)) ??
+    (await readWatermark(destination, known.databaseName, known.slotName)) ??
     known;
-  checkSameSource(watermark, source);
+  const { timeline } = watermark;
+  const server = await identifySource(settings, config, facts, timeline);
+  const position = commonPosition(watermark, server);
   const { slot } = facts;
   const readable = slot?.confirmedFlushLsn && slot.walStatus !== "lost";
   const stands = readable ? parseLsn(slot.confirmedFlushLsn) : undefined;
-  if (stands !== undefined && stands <= watermark.position) {
+  if (stands !== undefined && stands <= position) {
     log.info("there is no gap: the slot still has everything");
     return EXIT_CODE.stopped;
   }
-  const from = formatLsn(watermark.position);
+  const from = formatLsn(position);
   if (!yes || !reason) {
     throw new OperatorError(
       `changes from ${from} to ${stands === undefined ? "a new slot's beginning" : formatLsn(stands)} are missing and will stay so`,
@@ -72,13 +73,18 @@ export async function runGap(
   }
   if (slot && stands === undefined) {
     await client.query(
-      `SELECT pg_drop_replication_slot(${client.escapeLiteral(source.slotName)})`,
+      `SELECT pg_drop_replication_slot(${client.escapeLiteral(server.slotName)})`,
     );
   }
   if (stands === undefined) await setUpSource(client, settings, log);
   const now = await readSourceFacts(client, settings);
   const to = parseLsn(now.slot?.confirmedFlushLsn ?? "");
-  await recordGap(destination, watermark, { to, reason });
+  await recordGap(destination, watermark, {
+    from: position,
+    to,
+    timeline: server.timeline,
+    reason,
+  });
   log.warn(
     { from, to: formatLsn(to), reason },
     "gap recorded; start the worker",

@@ -15,12 +15,12 @@ import type { Log } from "./log";
 import { Servers } from "./network/servers";
 import type { Settings } from "./settings/settings";
 import { checkContinuity } from "./source/continuity";
+import { identifySource } from "./source/identify-source";
 import { checkSource } from "./source/preflight";
 import { checkPlan } from "./source/publication-plan-check";
 import { administratorRemedy, rehearseSetUp } from "./source/rehearsal";
 import { verifySession } from "./source/session";
 import { type Situation, setUpSteps } from "./source/set-up-steps";
-import { identifySource } from "./source/source";
 import { readSourceFacts } from "./source/source-facts";
 import { readSchemas, readTables } from "./source/tracked-tables";
 
@@ -85,8 +85,9 @@ export async function inspectSource(
   // In the worker's own order: a slot that is gone is a gap for a trail that
   // is to go on, and merely missing for one that is to begin.
   if (watermark) {
-    const source = await identifySource(settings, config, now.facts);
-    checkContinuity(watermark, source, now.facts.slot);
+    const { timeline } = watermark;
+    const server = await identifySource(settings, config, now.facts, timeline);
+    checkContinuity(watermark, server, now.facts.slot);
   }
   const willSetUp = !watermark && settings.setup === "auto";
   const findings = checkSource(now.facts, now.tables, {

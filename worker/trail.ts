@@ -3,23 +3,28 @@
  * Everything opened here is closed in reverse order, whatever happens.
  */
 
-import { checkNotFenced, claim } from "./destination/claim";
+import { checkNotFenced, claim, fenced } from "./destination/claim";
 import { Destination } from "./destination/destination";
 import { migrate } from "./destination/destination-schema";
 import { keepPartitions } from "./destination/partition-upkeep";
 import { ensurePartition, monthOf } from "./destination/partitions";
+import { recordTimeline } from "./destination/watermark";
 import type { Log } from "./log";
-import { formatLsn } from "./lsn";
+import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { Servers } from "./network/servers";
 import { runPipeline } from "./pipeline";
 import { Releases } from "./releases";
 import { sourceIdentity } from "./row/change-row";
 import type { Settings } from "./settings/settings";
 import { Catalog } from "./source/catalog";
+import { commonPosition } from "./source/continuity";
+import { watchHistory } from "./source/history-watch";
+import { identifySource } from "./source/identify-source";
 import { prepareStream } from "./source/session";
 import { monitorSlot } from "./source/slot-monitor";
 import { prepareSource } from "./source/source";
 import type { Status } from "./status";
+import { HistoryProof } from "./stream/history-proof";
 import { ownTables } from "./stream/own-tables";
 import { openReplication } from "./stream/replication";
 import { Stitcher } from "./stream/stitch";
@@ -77,13 +82,33 @@ export async function runTrail(
   // The server has granted the slot to this worker alone; only now may it
   // fence off a predecessor (H13).
   status.epoch = undefined;
-  const watermark = await claim(writing, source);
+  let watermark = await claim(writing, source);
   status.epoch = watermark.epoch;
+  if (watermark.timeline !== source.timeline) {
+    // Once more: the former owner may have stored, from the former primary,
+    // what this server never had.
+    const position = commonPosition(watermark, source);
+    const { timeline } = source;
+    const moved = await recordTimeline(writing, watermark, {
+      timeline,
+      position,
+    });
+    if (!moved) throw fenced(slotName);
+    log.warn(
+      { from: watermark.timeline, to: timeline, position: formatLsn(position) },
+      "the source was promoted; the trail goes on with the new timeline",
+    );
+    watermark = moved;
+  }
   const own = await ownTables(writing, source);
   const stitcher = new Stitcher({
     policy: tablePolicy({ settings, source, catalog, status, log, own }),
     identity: sourceIdentity(source),
     watermark: watermark.commitLsn,
+    proof: new HistoryProof(
+      watermark.commitLsn,
+      await confirmedFlushLsn(catalog, slotName),
+    ),
     maxValueBytes: settings.maxValueBytes,
     nowMs: Date.now,
   });
@@ -92,6 +117,23 @@ export async function runTrail(
   status.beginSession(stitcher.counters, () => stream.frames.waitingBytes);
   monitorSlot({ catalog, slotName, status, log }, over.signal);
   keepPartitions({ servers, settings, log }, over.signal);
+  status.confirmedLsn = formatLsn(watermark.position);
+  watchHistory(
+    {
+      identify: async () => {
+        // Its next connection looks the name up again as well, and there are
+        // never more than two.
+        await catalog[Symbol.asyncDispose]();
+        return identifySource(settings, await servers.sourceConfig(), {
+          database: { name: source.databaseName, oid: source.databaseOid },
+        });
+      },
+      watermark,
+      position: () => parseLsn(status.confirmedLsn ?? "0/0"),
+      fail: (error) => stream.frames.fail(error),
+    },
+    over.signal,
+  );
   log.info(
     {
       slot: slotName,
@@ -120,4 +162,15 @@ export async function runTrail(
     },
     signal,
   );
+}
+
+/** Where the slot stood when it was granted; nothing is confirmed yet. */
+async function confirmedFlushLsn(
+  catalog: Catalog,
+  slotName: string,
+): Promise<Lsn> {
+  const [row] = await catalog.query<{ lsn: string }>(
+    `SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = '${slotName}'`,
+  );
+  return parseLsn(row?.lsn ?? "");
 }

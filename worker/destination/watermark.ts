@@ -73,13 +73,38 @@ export async function claimWatermark(
 ): Promise<Watermark> {
   const { rows } = await client.query(
     `UPDATE public._bemi_watermarks
-        SET epoch = epoch + 1, timeline = $3, worker_pid = pg_backend_pid(), updated_at = now()
+        SET epoch = epoch + 1, worker_pid = pg_backend_pid(), updated_at = now()
       WHERE database_name = $1 AND slot_name = $2
       RETURNING ${COLUMNS}`,
-    [source.databaseName, source.slotName, source.timeline],
+    [source.databaseName, source.slotName],
   );
   if (!rows[0]) throw new Error("the watermark row is gone");
   return toWatermark(rows[0]);
+}
+
+/**
+ * Notes that the trail goes on with a promoted server, whose history is the
+ * same up to `position`. Undefined when another worker has claimed it since.
+ */
+export async function recordTimeline(
+  client: Client,
+  { databaseName, slotName, epoch }: Watermark,
+  now: { readonly timeline: number; readonly position: Lsn },
+): Promise<Watermark | undefined> {
+  const { rows } = await client.query(
+    `UPDATE public._bemi_watermarks
+        SET timeline = $3, position = $4, updated_at = now()
+      WHERE database_name = $1 AND slot_name = $2 AND epoch = $5
+      RETURNING ${COLUMNS}`,
+    [
+      databaseName,
+      slotName,
+      now.timeline,
+      formatLsn(now.position),
+      String(epoch),
+    ],
+  );
+  return rows[0] ? toWatermark(rows[0]) : undefined;
 }
 
 /**
@@ -89,26 +114,37 @@ export async function claimWatermark(
 export async function recordGap(
   client: Client,
   watermark: Watermark,
-  gap: { readonly to: Lsn; readonly reason: string },
+  gap: {
+    readonly from: Lsn;
+    readonly to: Lsn;
+    /** Of the server now. */
+    readonly timeline: number;
+    readonly reason: string;
+  },
 ): Promise<void> {
-  await client.query(
+  const { rowCount } = await client.query(
     `WITH moved AS (
        UPDATE public._bemi_watermarks w
-          SET position = $3, epoch = w.epoch + 1, updated_at = now()
+          SET position = $3, timeline = $6, epoch = w.epoch + 1, updated_at = now()
          FROM public._bemi_watermarks old
         WHERE w.database_name = $1 AND w.slot_name = $2 AND w.epoch = $5
           AND old.database_name = w.database_name AND old.slot_name = w.slot_name
-       RETURNING w.database_name, w.slot_name, old.position, old.updated_at)
+       RETURNING w.database_name, w.slot_name, old.updated_at)
      INSERT INTO public._bemi_gaps (database_name, slot_name, from_lsn, to_lsn, from_time, reason)
-     SELECT database_name, slot_name, position, $3, updated_at, $4 FROM moved`,
+     SELECT database_name, slot_name, $7, $3, updated_at, $4 FROM moved`,
     [
       watermark.databaseName,
       watermark.slotName,
       formatLsn(gap.to),
       gap.reason,
       String(watermark.epoch),
+      gap.timeline,
+      formatLsn(gap.from),
     ],
   );
+  if (rowCount !== 1) {
+    throw new Error("a worker took over the trail meanwhile; stop it first");
+  }
 }
 
 const COLUMNS =

@@ -7,7 +7,8 @@
 
 import type { TrailSource, Watermark } from "../destination/watermark";
 import { OperatorError } from "../errors";
-import { formatLsn, parseLsn } from "../lsn";
+import { formatLsn, type Lsn, parseLsn } from "../lsn";
+import type { SourceServer } from "./identify-source";
 
 export interface SlotPosition {
   /** Null for a slot whose WAL was removed. */
@@ -18,33 +19,82 @@ export interface SlotPosition {
 const GAP_REMEDY =
   "run the worker's command `gap` to record what is missing and go on (docs/operations.md, “Gaps”)";
 
+const DIVERGENT_REMEDY =
+  "point DB_HOST at a server that has all of the trail's changes; where there is none any more, the command `adopt` goes on with this one and records what it does not have (docs/operations.md, “Divergent”)";
+
 /** @throws OperatorError when changes would be missing or of another history. */
 export function checkContinuity(
   watermark: Watermark,
-  source: TrailSource,
+  server: SourceServer,
   slot: SlotPosition | undefined,
 ): void {
-  checkSameSource(watermark, source);
-  const name = `slot "${source.slotName}"`;
+  const position = commonPosition(watermark, server);
+  const name = `slot "${server.slotName}"`;
   if (!slot) {
     throw new OperatorError(
-      `${name} is gone, and with it the changes since ${formatLsn(watermark.position)}`,
+      `${name} is gone, and with it the changes since ${formatLsn(position)}`,
       GAP_REMEDY,
     );
   }
   if (!slot.confirmedFlushLsn || !slot.restartLsn) {
     throw new OperatorError(
-      `${name} was lost: the server removed the log it needs, and changes since ${formatLsn(watermark.position)} cannot be read`,
+      `${name} was lost: the server removed the log it needs, and changes since ${formatLsn(position)} cannot be read`,
       GAP_REMEDY,
     );
   }
   const confirmed = parseLsn(slot.confirmedFlushLsn);
-  if (confirmed > watermark.position) {
+  if (confirmed > position) {
     throw new OperatorError(
-      `gap: ${name} stands at ${slot.confirmedFlushLsn}, the destination has everything only up to ${formatLsn(watermark.position)}; the slot was moved, consumed or made anew by somebody else`,
+      `gap: ${name} stands at ${slot.confirmedFlushLsn}, the destination has everything only up to ${formatLsn(position)}; the slot was moved, consumed or made anew by somebody else`,
       GAP_REMEDY,
     );
   }
+}
+
+/**
+ * Up to where this server's log is the one that the trail was made from: the
+ * trail's position, or the end of its timeline at a server that was promoted
+ * since, when nothing that the trail has was committed after that.
+ *
+ * @throws OperatorError when the trail has what this server never had (H37), or
+ * is another server's (H12).
+ */
+export function commonPosition(
+  watermark: Watermark,
+  server: SourceServer,
+): Lsn {
+  checkSameSource(watermark, server);
+  const { timeline, commitLsn, position } = watermark;
+  if (server.timeline < timeline) {
+    throw new OperatorError(
+      `divergent: the trail was made on timeline ${timeline}, this server is still on ${server.timeline}: it is the former primary of before a failover, or a copy of it`,
+      DIVERGENT_REMEDY,
+    );
+  }
+  if (server.timeline === timeline) {
+    if (server.flushLsn >= position) return position;
+    throw new OperatorError(
+      `divergent: the trail reaches to ${formatLsn(position)}, this server's log ends at ${formatLsn(server.flushLsn)}: a backup or snapshot of an earlier time was restored`,
+      DIVERGENT_REMEDY,
+    );
+  }
+  const end = server.switches.find((one) => one.timeline === timeline)?.endLsn;
+  if (end === undefined) {
+    throw new OperatorError(
+      `divergent: the trail was made on timeline ${timeline}, which is no part of the history of this server's timeline ${server.timeline}`,
+      DIVERGENT_REMEDY,
+    );
+  }
+  if (commitLsn >= end) {
+    throw new OperatorError(
+      `divergent: the trail has a commit at ${formatLsn(commitLsn)}, this server left timeline ${timeline} at ${formatLsn(end)}: it is a backup restored to an earlier point in time, or a standby that was promoted before it had everything`,
+      DIVERGENT_REMEDY,
+    );
+  }
+  // What lies behind the last stored commit the source was told of, but it held
+  // nothing for the trail: a standby promoted without it has lost nothing of it.
+  const isBefore = end < position;
+  return isBefore ? end : position;
 }
 
 /** @throws OperatorError when the trail was made from another server (H12). */

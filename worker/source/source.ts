@@ -7,21 +7,21 @@ import type { Client, ClientConfig } from "pg";
 import {
   createWatermark,
   readWatermark,
-  type TrailSource,
   type Watermark,
 } from "../destination/watermark";
 import { type Finding, refuse } from "../finding";
 import type { Log } from "../log";
-import { connect, connectFailure } from "../network/connect";
+import { connect } from "../network/connect";
 import type { Settings } from "../settings/settings";
 import { checkContinuity } from "./continuity";
+import { identifySource, type SourceServer } from "./identify-source";
 import { checkSource } from "./preflight";
 import { setUpSource } from "./setup";
 import { readSourceFacts, type SourceFacts } from "./source-facts";
 import { readTables } from "./tracked-tables";
 
 export interface PreparedSource {
-  readonly source: TrailSource;
+  readonly source: SourceServer;
   /** As read now; a running owner of the slot may still move it. */
   readonly watermark: Watermark;
 }
@@ -41,13 +41,19 @@ export async function prepareSource(parts: {
   const client = await connect(settings.source, config);
   try {
     // The slot is read before the watermark: a worker that still runs moves the
-    // watermark first, so a slot ahead of it is a gap and not a race.
+    // watermark first, so a slot ahead of it is a gap and not a race. The end of
+    // the log is read after it: a log that ends before it was set back.
     const facts = await readSourceFacts(client, settings);
-    const source = await identifySource(settings, config, facts);
     const known = await readWatermark(
       writing,
-      source.databaseName,
-      source.slotName,
+      facts.database.name,
+      settings.slotName,
+    );
+    const source = await identifySource(
+      settings,
+      config,
+      facts,
+      known?.timeline,
     );
     if (known) {
       checkContinuity(known, source, facts.slot);
@@ -64,7 +70,7 @@ export async function prepareSource(parts: {
 /** A trail begins where its slot stands, made now or by somebody before. */
 async function begin(
   client: Client,
-  source: TrailSource,
+  source: SourceServer,
   { settings, writing, log }: Parameters<typeof prepareSource>[0],
 ): Promise<Watermark> {
   const facts = await readSourceFacts(client, settings);
@@ -72,7 +78,8 @@ async function begin(
   const position = facts.slot?.confirmedFlushLsn;
   if (!position) throw new Error("the slot has no position");
   await createWatermark(writing, source, position);
-  log.info({ position, ...source }, "a new trail begins");
+  const { flushLsn: _, switches: __, ...known } = source;
+  log.info({ position, ...known }, "a new trail begins");
   const watermark = await readWatermark(
     writing,
     source.databaseName,
@@ -102,34 +109,4 @@ async function check(
     log[severity === "error" ? "error" : "warn"]({ code, remedy }, message);
   }
   refuse(findings.filter(stops));
-}
-
-/**
- * Which history the source's positions belong to. Asked on a replication
- * connection: only a server itself answers, a pooler in front of it does not
- * (H24), and without the privilege to replicate nothing else makes sense.
- */
-export async function identifySource(
-  settings: Settings,
-  config: ClientConfig,
-  { database }: Pick<SourceFacts, "database">,
-): Promise<TrailSource> {
-  const client = await connect(settings.source, {
-    ...config,
-    replication: "database",
-  } as ClientConfig);
-  try {
-    const { rows } = await client.query("IDENTIFY_SYSTEM");
-    return {
-      databaseName: database.name,
-      databaseOid: database.oid,
-      systemIdentifier: String(rows[0].systemid),
-      timeline: Number(rows[0].timeline),
-      slotName: settings.slotName,
-    };
-  } catch (error) {
-    throw connectFailure(error, settings.source);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
 }

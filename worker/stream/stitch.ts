@@ -8,6 +8,7 @@ import type { Operation } from "../row/change-row";
 import type { Batch } from "./batch";
 import { CONTEXT_PREFIX } from "./context";
 import { FRAME, FRAME_HEADER_BYTES } from "./frame-queue";
+import type { HistoryProof } from "./history-proof";
 import { Outbox } from "./outbox";
 import { MessageReader, TAG, Tuple, UnreadableMessageError } from "./pgoutput";
 import { type Relation, Relations, type TablePolicy } from "./relation";
@@ -24,6 +25,8 @@ export interface StitchOptions {
   readonly identity: number;
   /** Transactions up to this commit are in the destination already. */
   readonly watermark: Lsn;
+  /** Of the source, that it has what the destination has. */
+  readonly proof?: HistoryProof;
   readonly maxValueBytes: number;
   readonly nowMs: () => number;
 }
@@ -79,7 +82,10 @@ export class Stitcher {
       const end = start + block.readUInt32BE(at);
       if (block[at + 4] === FRAME.keepalive) {
         // A position inside a transaction is not one to come back to.
-        if (!this.#transaction) this.#position = block.readBigUInt64BE(at + 5);
+        if (!this.#transaction) {
+          this.#position = block.readBigUInt64BE(at + 5);
+          this.#options.proof?.passed(this.#position);
+        }
       } else {
         const tag = this.#reader.open(block, start, end);
         if (tag === TAG.relation) {
@@ -151,6 +157,7 @@ export class Stitcher {
       throw new UnreadableMessageError("Begin inside a transaction");
     }
     const begin = this.#reader.begin();
+    this.#options.proof?.transaction(begin.commitLsn);
     this.#transaction = new TransactionRows(this.#parts, begin, {
       replayed: begin.commitLsn <= this.#options.watermark,
       atMicros,
