@@ -2,10 +2,12 @@
  * What the source is told (H01 to H05, H10): never more than is durable at the
  * destination, to the byte.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
 import { Gate } from "../support/gate";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
+import { serverMajor } from "../support/majors";
 import { ReplicationProxy } from "../support/replication-proxy";
 import { Trail } from "../support/trail";
 import { eventually } from "../support/worker-process";
@@ -241,7 +243,12 @@ describe("what the source is told", () => {
     await trail.source.query("INSERT INTO item VALUES (2)");
     const before = await trail.slotState();
     await trail.restartSource("fast");
-    expect((await trail.slotState()).confirmed).toBe(before.confirmed);
+    // Up to 16 a position that nothing else was saved with does not outlive a
+    // restart, and the slot falls back behind it (H10); 17 saves it when it
+    // shuts down.
+    const { confirmed } = await trail.slotState();
+    if (serverMajor >= 17) expect(confirmed).toBe(before.confirmed);
+    else expect(confirmed).toBeLessThanOrEqual(before.confirmed);
     await locker.query("ROLLBACK");
     await locker.end();
     await trail.source.query("INSERT INTO item VALUES (3)");

@@ -34,7 +34,7 @@ function publicationQuery(name: string, versionNum: number): string {
       ? `(SELECT json_agg(n.nspname) FROM pg_catalog.pg_publication_namespace m
     JOIN pg_catalog.pg_namespace n ON n.oid = m.pnnspid
     WHERE m.pnpubid = p.oid)`
-      : "NULL";
+      : "NULL::json";
   return `
 SELECT p.puballtables AS "allTables", p.pubinsert AS insert,
   p.pubupdate AS update, p.pubdelete AS delete, p.pubtruncate AS truncate,
