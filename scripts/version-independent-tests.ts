@@ -5,4 +5,14 @@
 export const ONCE: Readonly<Record<string, string>> = {
   "__tests__/scripts/cluster.pg.test.ts":
     "starts every version by itself, 13 included",
+  "__tests__/scripts/start.pg.test.ts":
+    "npm start: terminal, signals and output",
+  "__tests__/worker/late-context.pg.test.ts":
+    "what the worker does with rows that it has handed on already",
+  "__tests__/worker/latency.pg.test.ts":
+    "the worker's own delay from commit to row",
+  "__tests__/worker/memory.pg.test.ts":
+    "the worker's memory, whatever the server sends",
+  "__tests__/worker/outage.pg.test.ts":
+    "the worker's patience while a destination is away or locked",
 };
