@@ -11,7 +11,7 @@ const EMF_NAMESPACE = "BemiProvisioningKit";
 export interface Figure {
   readonly name: string;
   readonly emfName: string;
-  readonly unit: "Count" | "Bytes" | "None";
+  readonly unit: "Count" | "Bytes" | "Seconds" | "None";
   readonly help: string;
   readonly read: (status: Status) => number | undefined;
 }
@@ -79,6 +79,28 @@ export const FIGURES: readonly Figure[] = [
     unit: "Bytes",
     help: "Frames received and not read yet",
     read: (status) => status.waitingBytes(),
+  },
+  {
+    name: "bemi_worker_lag_seconds",
+    emfName: "Lag",
+    unit: "Seconds",
+    help: "From a commit at the source until it is stored, as a heartbeat every 30 s measures it",
+    read: ({ state, heartbeats }) =>
+      state === "streaming" ? heartbeats.lagSeconds : undefined,
+  },
+  {
+    name: "bemi_worker_heartbeat_age_seconds",
+    emfName: "HeartbeatAge",
+    unit: "Seconds",
+    help: "Since a heartbeat last came back with everything before it stored",
+    read: (status) => status.heartbeats.ageSeconds,
+  },
+  {
+    name: "bemi_worker_heartbeat_failures_total",
+    emfName: "HeartbeatFailures",
+    unit: "Count",
+    help: "Heartbeats that could not be written to the source's log",
+    read: (status) => status.heartbeats.failures,
   },
   {
     name: "bemi_slot_lag_bytes",

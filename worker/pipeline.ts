@@ -28,6 +28,11 @@ export interface PipelineParts {
   readonly position: Lsn;
   /** Tells the source; called only for what is durable at the destination. */
   readonly confirm: (position: Lsn) => void;
+  /**
+   * Everything before `position` is stored, or was nothing to store; the source
+   * may not have been told yet.
+   */
+  readonly reached?: (position: Lsn) => void;
   readonly batchMaxBytes: number;
   readonly batchMaxDelayMs: number;
 }
@@ -117,6 +122,7 @@ class Writer {
   advance(position: Lsn): void {
     const { stitcher, destination } = this.#parts;
     if (this.#unfinished || stitcher.waitingBytes > 0) return;
+    this.#parts.reached?.(position);
     const bytes = position - this.#position;
     const elapsedMs = performance.now() - this.#advancedMs;
     const due =
@@ -144,6 +150,7 @@ class Writer {
         this.#advancedMs = performance.now();
         // Durable at the destination: only now may the source forget it.
         this.#parts.confirm(position);
+        this.#parts.reached?.(position);
       })
       .catch((error: unknown) => {
         this.#failure = error;

@@ -1,4 +1,5 @@
 /** What the worker knows about itself; read by health, metrics and the log. */
+import { Heartbeats } from "./stream/heartbeat";
 import type { StitchCounters } from "./stream/transaction-rows";
 
 /**
@@ -37,6 +38,7 @@ export class Status {
   waitingBytes: () => number = () => 0;
   slot: SlotStatus | undefined;
   keyLookupFailures = 0;
+  readonly heartbeats = new Heartbeats();
 
   /** Everything since the process began. */
   get counters(): StitchCounters {

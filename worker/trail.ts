@@ -18,6 +18,7 @@ import { sourceIdentity } from "./row/change-row";
 import type { Settings } from "./settings/settings";
 import { Catalog } from "./source/catalog";
 import { commonPosition } from "./source/continuity";
+import { sendHeartbeats } from "./source/heartbeat-sender";
 import { watchHistory } from "./source/history-watch";
 import { identifySource } from "./source/identify-source";
 import { prepareStream } from "./source/session";
@@ -110,12 +111,15 @@ export async function runTrail(
       await confirmedFlushLsn(catalog, slotName),
     ),
     maxValueBytes: settings.maxValueBytes,
+    heartbeats: status.heartbeats,
     nowMs: Date.now,
   });
 
   releases.defer(() => status.endSession());
   status.beginSession(stitcher.counters, () => stream.frames.waitingBytes);
   monitorSlot({ catalog, slotName, status, log }, over.signal);
+  const { heartbeats } = status;
+  sendHeartbeats({ catalog, slotName, heartbeats, log }, over.signal);
   keepPartitions({ servers, settings, log }, over.signal);
   status.confirmedLsn = formatLsn(watermark.position);
   watchHistory(
@@ -157,6 +161,7 @@ export async function runTrail(
         // repeated for ever, and without a pause (H18).
         status.attempts = 0;
       },
+      reached: (position) => heartbeats.reached(position),
       batchMaxBytes,
       batchMaxDelayMs,
     },

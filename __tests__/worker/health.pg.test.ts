@@ -64,7 +64,12 @@ test("health and every documented figure are right after known changes", async (
   };
   const known = await eventually("the slot's figures", async () => {
     const now = await figures();
-    return now.bemi_slot_lag_bytes?.value !== undefined && now;
+    const isKnown = (name: string) => now[name]?.value !== undefined;
+    return (
+      isKnown("bemi_slot_lag_bytes") &&
+      isKnown("bemi_worker_heartbeat_age_seconds") &&
+      now
+    );
   });
   expect(known).toMatchObject({
     bemi_worker_streaming: { value: 1 },

@@ -4,8 +4,11 @@
  */
 import type { Client } from "pg";
 import type { NamedTable } from "../settings/tables";
+import { errorCode } from "../sql-state";
 
 const LOOKUP_TIMEOUT_MS = 5_000;
+/** An answer like any other; the connection is as good as before. */
+const NO_PRIVILEGE = "42501";
 
 export interface CatalogTable {
   /** Names of the primary key's columns in key order; empty without one. */
@@ -48,6 +51,7 @@ export class Catalog implements AsyncDisposable {
       const client = await this.#client;
       return (await client.query<Row>(sql)).rows;
     } catch (error) {
+      if (errorCode(error) === NO_PRIVILEGE) throw error;
       // Also after a timeout: the next look-up starts on a fresh connection.
       await this[Symbol.asyncDispose]();
       throw error;

@@ -8,6 +8,7 @@ import type { Operation } from "../row/change-row";
 import type { Batch } from "./batch";
 import { CONTEXT_PREFIX } from "./context";
 import { FRAME, FRAME_HEADER_BYTES } from "./frame-queue";
+import { HEARTBEAT_PREFIX, type Heartbeats } from "./heartbeat";
 import type { HistoryProof } from "./history-proof";
 import { Outbox } from "./outbox";
 import { MessageReader, TAG, Tuple, UnreadableMessageError } from "./pgoutput";
@@ -28,6 +29,7 @@ export interface StitchOptions {
   /** Of the source, that it has what the destination has. */
   readonly proof?: HistoryProof;
   readonly maxValueBytes: number;
+  readonly heartbeats?: Heartbeats;
   readonly nowMs: () => number;
 }
 
@@ -135,7 +137,7 @@ export class Stitcher {
         }
         return;
       case TAG.message:
-        return this.#logicalMessage();
+        return this.#logicalMessage(block, lsnAt);
       case TAG.begin:
         return this.#begin(nowMicros);
       case TAG.commit:
@@ -190,8 +192,11 @@ export class Stitcher {
     this.#open(operation).add(operation, row, lsnAt);
   }
 
-  #logicalMessage(): void {
+  #logicalMessage(block: Buffer, lsnAt: number): void {
     const { transactional, prefix, content } = this.#reader.message();
+    if (prefix === HEARTBEAT_PREFIX) {
+      this.#options.heartbeats?.read(content, block.readBigUInt64BE(lsnAt));
+    }
     if (prefix !== CONTEXT_PREFIX) return;
     // It survives a rollback and is ahead of rows it knows nothing of (H63).
     if (!transactional) this.counters.unboundMessages++;
