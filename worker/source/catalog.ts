@@ -20,6 +20,7 @@ export interface CatalogTable {
 export class Catalog implements AsyncDisposable {
   readonly #connect: () => Promise<Client>;
   #client: Promise<Client> | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
 
   /** `connect` gives a new connection to the source each time. */
   constructor(connect: () => Promise<Client>) {
@@ -44,8 +45,14 @@ export class Catalog implements AsyncDisposable {
     return table;
   }
 
-  /** Rows of a catalogue query, which must be quick. */
-  async query<Row extends object>(sql: string): Promise<readonly Row[]> {
+  /** Rows of a catalogue query, which must be quick; one after the other. */
+  query<Row extends object>(sql: string): Promise<readonly Row[]> {
+    const answer = this.#queue.then(() => this.#query<Row>(sql));
+    this.#queue = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #query<Row extends object>(sql: string): Promise<readonly Row[]> {
     this.#client ??= this.#open();
     try {
       const client = await this.#client;
