@@ -1,4 +1,8 @@
 /** A source that is in order, to be made wrong in one respect by a test. */
+import {
+  DDL_TRIGGER_BODY,
+  DDL_TRIGGERS,
+} from "../../worker/source/ddl-trigger";
 import type { PublicationFacts } from "../../worker/source/publication-facts";
 import type { SlotFacts, SourceFacts } from "../../worker/source/source-facts";
 import type { SourceTable } from "../../worker/source/tracked-tables";
@@ -12,6 +16,7 @@ export function aTable(
     schema: "public",
     name,
     owner: "app",
+    ownerMayMark: true,
     mayAlter: true,
     partitioned: false,
     ancestors: [],
@@ -78,10 +83,18 @@ export const goodFacts: SourceFacts = {
   slot: goodSlot,
   publication: goodPublication,
   eventTrigger: {
+    name: "_bemi_set_replica_identity_trigger",
     enabled: true,
     tags: [],
     functionSchema: "_bemi",
     functionBody: "",
   },
+  ddlTriggers: DDL_TRIGGERS.map(({ name, tags }) => ({
+    name,
+    enabled: true,
+    tags,
+    functionSchema: "_bemi",
+    functionBody: DDL_TRIGGER_BODY,
+  })),
   oldPrepared: [],
 };

@@ -252,6 +252,7 @@ describe("setup", () => {
     expect(first.last?.created).toEqual([
       "the replica identity of public.note",
       "the event trigger for new tables",
+      "the event triggers that mark DDL",
       "the publication bemi",
       `the replication slot ${env.SLOT_NAME}`,
     ]);

@@ -192,6 +192,34 @@ test.each<[string, Partial<SourceFacts>, string, string]>([
     "warning event-trigger-missing",
     "_bemi_set_replica_identity_trigger",
   ],
+  [
+    "no DDL trigger",
+    { ddlTriggers: goodFacts.ddlTriggers.slice(1) },
+    "warning ddl-triggers-missing",
+    "subcommand setup",
+  ],
+  [
+    "a DDL trigger of another version",
+    {
+      ddlTriggers: goodFacts.ddlTriggers.map((trigger) => ({
+        ...trigger,
+        functionBody: "BEGIN END",
+      })),
+    },
+    "warning ddl-triggers-missing",
+    "another version",
+  ],
+  [
+    "a disabled DDL trigger",
+    {
+      ddlTriggers: goodFacts.ddlTriggers.map((trigger, index) => ({
+        ...trigger,
+        enabled: index !== 1,
+      })),
+    },
+    "warning ddl-triggers-disabled",
+    "ALTER EVENT TRIGGER _bemi_ddl_drop_trigger ENABLE;",
+  ],
 ])("%s is a finding", (_name, changed, code, words) => {
   const found = findings(changed);
   expect(found.map((one) => `${one.severity} ${one.code}`)).toContain(code);
@@ -237,6 +265,17 @@ describe("tables", () => {
     ]);
   });
 
+  test("whose owner's DDL leaves no mark are a warning that names the owner", () => {
+    const found = findings({}, [aTable("todo", { ownerMayMark: false })]);
+    expect(found).toMatchObject([
+      {
+        code: "ddl-mark-privilege",
+        severity: "warning",
+        remedy: expect.stringContaining('TO "app";'),
+      },
+    ]);
+  });
+
   test("that an upgrade to 18 would break are warned of before", () => {
     const table = aTable("todo", { hasStoredGenerated: true });
     const old = publication({ storedGenerated: false });
@@ -252,6 +291,7 @@ test("what the set-up makes or cures is no finding before it", () => {
     slot: undefined,
     publication: undefined,
     eventTrigger: undefined,
+    ddlTriggers: [],
   };
   const table = aTable("todo", { identity: "nothing" });
   expect(findings(bare, [table], willSetUp)).toEqual([]);

@@ -1,10 +1,12 @@
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
 import { OperatorError } from "../../worker/errors";
+import { DDL_TRIGGERS } from "../../worker/source/ddl-trigger";
 import { checkSource } from "../../worker/source/preflight";
+import { rehearseSetUp } from "../../worker/source/rehearsal";
 import { setUpSource } from "../../worker/source/setup";
 import { readSourceFacts } from "../../worker/source/source-facts";
-import { readTables } from "../../worker/source/tracked-tables";
+import { readSchemas, readTables } from "../../worker/source/tracked-tables";
 import { testedMajors } from "../support/majors";
 import { createSource, setUpOptions, silent } from "../support/source";
 
@@ -73,6 +75,43 @@ describe.each(testedMajors(14, 17, 18))(
       // What the superuser made serves those who are not.
       await source.client.query("GRANT ALL ON SCHEMA public TO replicator");
       await worker.query("CREATE TABLE three (id int)");
+    });
+
+    test("a trail that began without marks of DDL goes on without them, and says how to have them", async () => {
+      await using source = await createSource(cluster);
+      await source.client.query("CREATE TABLE todo (id int PRIMARY KEY)");
+      const options = setUpOptions(source);
+      await setUpSource(source.client, options, silent);
+      for (const { name } of DDL_TRIGGERS) {
+        await source.client.query(`DROP EVENT TRIGGER ${name}`);
+      }
+      const worker = await source.session({
+        user: "replicator",
+        password: "secret",
+      });
+      const warnings: { remedy: string }[] = [];
+      const log = {
+        info: () => undefined,
+        warn: (fields: { remedy: string }) => warnings.push(fields),
+      } as unknown as typeof silent;
+      const now = {
+        facts: await readSourceFacts(worker, options),
+        tables: await readTables(worker),
+        schemas: await readSchemas(worker),
+      };
+      await rehearseSetUp(worker, now, options);
+      const { created } = await setUpSource(worker, options, log);
+      expect(created).toEqual([]);
+      expect(warnings).toHaveLength(1);
+      const findings = checkSource(now.facts, now.tables, options);
+      expect(findings).toMatchObject([
+        { code: "ddl-triggers-missing", severity: "warning" },
+      ]);
+      const remedy = new OperatorError("", warnings[0]?.remedy ?? "");
+      for (const statement of sqlOf(remedy)) {
+        await source.client.query(statement);
+      }
+      await expectAllDone(worker, options);
     });
 
     test("a superuser's set-up needs no more than the role's own REPLICATION afterwards", async () => {

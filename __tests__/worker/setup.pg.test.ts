@@ -29,6 +29,7 @@ describe.each(testedMajors(14, 17, 18))("set-up of PostgreSQL %i", (major) => {
       'the replica identity of public.Odd "name',
       "the replica identity of public.todo",
       "the event trigger for new tables",
+      "the event triggers that mark DDL",
       "the publication bemi",
       `the replication slot ${source.database}`,
     ]);
@@ -91,7 +92,7 @@ describe.each(testedMajors(14, 17, 18))("set-up of PostgreSQL %i", (major) => {
       setUpOptions(source),
       silent,
     );
-    expect(created).toHaveLength(4);
+    expect(created).toHaveLength(5);
   });
 
   test("covers a table that an older transaction commits during the set-up", async () => {

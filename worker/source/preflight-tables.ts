@@ -2,6 +2,7 @@
 import { escapeIdentifier } from "pg";
 import type { Finding } from "../finding";
 import { eventTriggerNames } from "./event-trigger";
+import { checkDdlMarks } from "./preflight-ddl";
 import { quotedName } from "./publication";
 import { publishingOf, type SetUpOptions } from "./set-up-steps";
 import type { SourceFacts } from "./source-facts";
@@ -32,6 +33,7 @@ export function checkTables(
     ...checkUnlogged(tracked),
     ...checkUpgrade(facts, later),
     ...checkEventTrigger(facts, expectations),
+    ...checkDdlMarks(facts, tracked, expectations),
   ];
 }
 

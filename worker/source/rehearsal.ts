@@ -10,6 +10,7 @@ import { errorCode, SQLSTATE } from "../sql-state";
 import { administratorSql } from "./missing-privilege";
 import { patienceFor } from "./run-step";
 import {
+  isOptional,
   type SetUpOptions,
   type Situation,
   type Step,
@@ -51,6 +52,7 @@ async function refusal(
   step: Step,
   { tables }: Situation,
 ): Promise<string | undefined> {
+  if (isOptional(step)) return undefined;
   // Its privilege, REPLICATION, has been looked at; and it cannot be taken back.
   if (step.kind === "slot") return undefined;
   if (step.kind === "identity") {

@@ -6,6 +6,11 @@
  */
 import { escapeIdentifier, escapeLiteral } from "pg";
 import {
+  DDL_TRIGGER_BODY,
+  DDL_TRIGGERS,
+  ddlTriggerStatements,
+} from "./ddl-trigger";
+import {
   EVENT_TRIGGER_TAGS,
   eventTriggerBody,
   eventTriggerStatements,
@@ -41,7 +46,12 @@ export interface Situation {
 }
 
 export interface Step {
-  readonly kind: "identity" | "event trigger" | "publication" | "slot";
+  readonly kind:
+    | "identity"
+    | "event trigger"
+    | "ddl triggers"
+    | "publication"
+    | "slot";
   /** For messages: "the replica identity of public.todo". */
   readonly what: string;
   /** Run in one transaction; none of them holds a parameter. */
@@ -50,12 +60,21 @@ export interface Step {
   readonly relationOids: readonly number[];
 }
 
+/**
+ * A trail is whole without it, as those that began before it are: where only
+ * this cannot be made, the worker says so and goes on.
+ */
+export function isOptional({ kind }: Pick<Step, "kind">): boolean {
+  return kind === "ddl triggers";
+}
+
 /** Everything that is missing, in the order to make it; empty when nothing is. */
 export function setUpSteps(now: Situation, options: SetUpOptions): Step[] {
   const plan = planFor(now, options);
   return [
     ...identitySteps(now, plan, options),
     ...eventTriggerSteps(now, plan, options),
+    ...ddlTriggerSteps(now.facts),
     ...publicationSteps(now, plan, options),
     ...slotSteps(now, options),
   ];
@@ -164,6 +183,35 @@ function eventTriggerSteps(
       relationOids: [],
     },
   ];
+}
+
+function ddlTriggerSteps(facts: SourceFacts): Step[] {
+  if (ddlTriggerState(facts) !== "missing") return [];
+  return [
+    {
+      kind: "ddl triggers",
+      what: "the event triggers that mark DDL",
+      statements: ddlTriggerStatements(),
+      relationOids: [],
+    },
+  ];
+}
+
+/** Who disabled one of them did so on purpose: a finding, not ours to undo. */
+export function ddlTriggerState({
+  ddlTriggers,
+}: Pick<SourceFacts, "ddlTriggers">): "disabled" | "missing" | "there" {
+  if (ddlTriggers.some(({ enabled }) => !enabled)) return "disabled";
+  const upToDate = DDL_TRIGGERS.every(({ name, tags }) => {
+    const there = ddlTriggers.find((trigger) => trigger.name === name);
+    return (
+      there?.functionSchema === "_bemi" &&
+      there.functionBody === DDL_TRIGGER_BODY &&
+      tags.every((tag) => there.tags.includes(tag)) &&
+      (tags.length > 0 || there.tags.length === 0)
+    );
+  });
+  return upToDate ? "there" : "missing";
 }
 
 function publicationSteps(

@@ -16,6 +16,7 @@ import { checkSlot } from "./preflight-slot";
 import { checkPlan } from "./publication-plan-check";
 import { runStep } from "./run-step";
 import {
+  isOptional,
   type SetUpOptions,
   type Situation,
   type Step,
@@ -41,15 +42,24 @@ export async function setUpSource(
   log: Pick<Logger, "info" | "warn">,
 ): Promise<SetUpResult> {
   const created: string[] = [];
+  const refused = new Set<Step["kind"]>();
   let slotLsn: Lsn | undefined;
   const run = async (now: Situation, kinds?: readonly Step["kind"][]) => {
     const steps = setUpSteps(now, options);
     for (const [index, step] of steps.entries()) {
       if (kinds && !kinds.includes(step.kind)) continue;
+      if (refused.has(step.kind)) continue;
       const row = await runStep(client, step).catch((error: unknown) => {
         if (errorCode(error) !== SQLSTATE.insufficientPrivilege) throw error;
-        throw missingPrivilege(now.facts, steps.slice(index), error);
+        if (!isOptional(step)) {
+          throw missingPrivilege(now.facts, steps.slice(index), error);
+        }
+        const { message, remedy } = missingPrivilege(now.facts, [step], error);
+        log.warn({ step: step.kind, remedy }, message);
+        refused.add(step.kind);
+        return undefined;
       });
+      if (refused.has(step.kind)) continue;
       if (typeof row?.lsn === "string") slotLsn = parseLsn(row.lsn);
       created.push(step.what);
       log.info({ step: step.kind }, `set up ${step.what}`);
@@ -63,7 +73,7 @@ export async function setUpSource(
     const findings = checkPlan(now, options);
     refuse(findings);
     for (const finding of findings) log.warn(finding, finding.message);
-    await run(now, ["identity", "event trigger"]);
+    await run(now, ["identity", "event trigger", "ddl triggers"]);
     // A transaction older than the trigger may yet commit a new table without
     // an identity, and the publication must not meet one. The slot would wait
     // for the same transactions anyway.

@@ -5,6 +5,7 @@
  * one statement serves every version (13 too, in order to refuse it politely).
  */
 import { type ClientBase, escapeLiteral } from "pg";
+import { DDL_TRIGGERS } from "./ddl-trigger";
 import { eventTriggerNames } from "./event-trigger";
 import { type PublicationFacts, readPublication } from "./publication-facts";
 import { readIdentity, type SourceIdentity } from "./source-identity";
@@ -31,6 +32,8 @@ export interface SourceFacts {
   readonly slot: SlotFacts | undefined;
   readonly publication: PublicationFacts | undefined;
   readonly eventTrigger: EventTriggerFacts | undefined;
+  /** Those of them that are there. */
+  readonly ddlTriggers: readonly EventTriggerFacts[];
   /** Older than an hour: each holds back the slot (H22). */
   readonly oldPrepared: readonly PreparedTransaction[];
 }
@@ -68,6 +71,7 @@ export interface SlotFacts {
 }
 
 export interface EventTriggerFacts {
+  readonly name: string;
   readonly enabled: boolean;
   readonly tags: readonly string[];
   /** Of the function that it calls. */
@@ -90,8 +94,10 @@ export async function readSourceFacts(
   const [server] = first.rows;
   if (!server) throw new Error("the server answered no row about itself");
   const slots = await client.query<SlotFacts>(slotQuery(names.slotName));
+  const eventTriggerName = eventTriggerNames(names.publicationName).trigger;
+  const ddlTriggerNames = DDL_TRIGGERS.map(({ name }) => name);
   const triggers = await client.query<EventTriggerFacts>(
-    eventTriggerQuery(eventTriggerNames(names.publicationName).trigger),
+    eventTriggerQuery([eventTriggerName, ...ddlTriggerNames]),
   );
   const prepared = await client.query<PreparedTransaction>(OLD_PREPARED);
   const { databaseName, databaseOid, roleName, ...rest } = server;
@@ -124,7 +130,10 @@ export async function readSourceFacts(
       names.publicationName,
       server.versionNum,
     ),
-    eventTrigger: triggers.rows[0],
+    eventTrigger: triggers.rows.find(({ name }) => name === eventTriggerName),
+    ddlTriggers: triggers.rows.filter(({ name }) =>
+      ddlTriggerNames.includes(name),
+    ),
     oldPrepared: prepared.rows,
   };
 }
@@ -192,14 +201,16 @@ FROM pg_catalog.pg_replication_slots s
 WHERE s.slot_name = ${escapeLiteral(name)}`;
 }
 
-function eventTriggerQuery(name: string): string {
+function eventTriggerQuery(names: readonly string[]): string {
+  const list = names.map((name) => escapeLiteral(name)).join(", ");
   return `
-SELECT t.evtenabled <> 'D' AS enabled, to_json(t.evttags) AS tags,
+SELECT t.evtname::text AS name, t.evtenabled <> 'D' AS enabled,
+  COALESCE(to_json(t.evttags), '[]') AS tags,
   n.nspname::text AS "functionSchema", p.prosrc AS "functionBody"
 FROM pg_catalog.pg_event_trigger t
 JOIN pg_catalog.pg_proc p ON p.oid = t.evtfoid
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-WHERE t.evtname = ${escapeLiteral(name)}`;
+WHERE t.evtname IN (${list})`;
 }
 
 const OLD_PREPARED = `

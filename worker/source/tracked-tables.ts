@@ -12,6 +12,8 @@ export type ReplicaIdentity = "default" | "nothing" | "full" | "index";
 
 export interface SourceTable extends Coverable {
   readonly owner: string;
+  /** The owner's DDL leaves a mark (ddl-trigger.ts). */
+  readonly ownerMayMark: boolean;
   /** The current user may ALTER it. */
   readonly mayAlter: boolean;
   /** A partitioned parent: it has no rows, and its identity is never used. */
@@ -145,6 +147,10 @@ const SCHEMAS = `SELECT n.nspname::text AS name FROM pg_catalog.pg_namespace n W
 const TABLES = `
 SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name,
   pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
+  (SELECT bool_and(pg_catalog.has_function_privilege(c.relowner, f.oid, 'EXECUTE'))
+    FROM pg_catalog.pg_proc f WHERE f.proname = 'pg_logical_emit_message'
+      AND f.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+      AND f.proargtypes[2] = 'pg_catalog.text'::pg_catalog.regtype) AS "ownerMayMark",
   pg_catalog.pg_has_role(c.relowner, 'USAGE') AS "mayAlter",
   c.relkind = 'p' AS partitioned,
   c.relpersistence = 'u' AS unlogged,
