@@ -6,6 +6,7 @@
 import { checkNotFenced, claim, fenced } from "./destination/claim";
 import { Destination } from "./destination/destination";
 import { migrate } from "./destination/destination-schema";
+import { keepIndexesMerged } from "./destination/index-upkeep";
 import { keepPartitions } from "./destination/partition-upkeep";
 import { ensurePartition, monthOf } from "./destination/partitions";
 import { recordTimeline } from "./destination/watermark";
@@ -121,6 +122,7 @@ export async function runTrail(
   const { heartbeats } = status;
   sendHeartbeats({ catalog, slotName, heartbeats, log }, over.signal);
   keepPartitions({ servers, settings, log }, over.signal);
+  keepIndexesMerged({ servers, status, log }, over.signal);
   status.confirmedLsn = formatLsn(watermark.position);
   watchHistory(
     {

@@ -13,10 +13,13 @@ export const BACKLOG_CHANGES =
 /** Rows a transaction; a bulk job's size rather than a request's. */
 const ROWS_PER_TRANSACTION = 1_000;
 
-/** The table that all of the benchmark writes to: a small order, seven columns. */
-export async function createOrders(client: Client): Promise<void> {
+/** The table that the benchmark writes to: a small order, seven columns. */
+export async function createOrders(
+  client: Client,
+  table = "orders",
+): Promise<void> {
   await client.query(`
-    CREATE TABLE orders (
+    CREATE TABLE ${table} (
       id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       customer_id int NOT NULL,
       status text NOT NULL,
@@ -25,33 +28,59 @@ export async function createOrders(client: Client): Promise<void> {
       is_paid boolean NOT NULL DEFAULT false,
       created_at timestamptz NOT NULL DEFAULT clock_timestamp()
     );
-    ALTER TABLE orders REPLICA IDENTITY FULL;`);
+    ALTER TABLE ${table} REPLICA IDENTITY FULL;`);
 }
 
-/** Writes the mixed backlog and returns the position behind it. */
-export async function writeBacklog(client: Client): Promise<string> {
-  const chunks = (rows: number) => rows / ROWS_PER_TRANSACTION;
-  for (let chunk = 0; chunk < chunks(BACKLOG.inserts); chunk++) {
-    await client.query(
-      `INSERT INTO orders (customer_id, status, total, note)
+/**
+ * Writes the mixed backlog, or a share of it, each transaction with a context
+ * of its own, and returns the position behind it.
+ */
+export async function writeBacklog(
+  client: Client,
+  { table = "orders", share = 1 } = {},
+): Promise<string> {
+  await inTransactions(
+    client,
+    BACKLOG.inserts * share,
+    (from, to) =>
+      `INSERT INTO ${table} (customer_id, status, total, note)
        SELECT i % 5000, 'new', (i % 100000) / 100.0, 'order number ' || i
-         FROM generate_series($1::int + 1, $1::int + $2::int) AS i`,
-      [chunk * ROWS_PER_TRANSACTION, ROWS_PER_TRANSACTION],
-    );
+         FROM generate_series(${from}, ${to}) AS i`,
+  );
+  await inTransactions(
+    client,
+    BACKLOG.updates * share,
+    (from, to) =>
+      `UPDATE ${table} SET status = 'shipped', is_paid = true WHERE id BETWEEN ${from} AND ${to}`,
+  );
+  await inTransactions(
+    client,
+    BACKLOG.deletes * share,
+    (from, to) => `DELETE FROM ${table} WHERE id BETWEEN ${from} AND ${to}`,
+  );
+  return currentPosition(client, table);
+}
+
+async function inTransactions(
+  client: Client,
+  rows: number,
+  statement: (from: number, to: number) => string,
+): Promise<void> {
+  for (let from = 1; from <= rows; from += ROWS_PER_TRANSACTION) {
+    // Several statements in one query are one transaction.
+    await client.query(`
+      SELECT pg_logical_emit_message(true, '_bemi', '${context(from)}');
+      ${statement(from, from + ROWS_PER_TRANSACTION - 1)}`);
   }
-  for (let chunk = 0; chunk < chunks(BACKLOG.updates); chunk++) {
-    await client.query(
-      "UPDATE orders SET status = 'shipped', is_paid = true WHERE id > $1 AND id <= $1 + $2",
-      [chunk * ROWS_PER_TRANSACTION, ROWS_PER_TRANSACTION],
-    );
-  }
-  for (let chunk = 0; chunk < chunks(BACKLOG.deletes); chunk++) {
-    await client.query("DELETE FROM orders WHERE id > $1 AND id <= $1 + $2", [
-      chunk * ROWS_PER_TRANSACTION,
-      ROWS_PER_TRANSACTION,
-    ]);
-  }
-  return currentPosition(client);
+}
+
+function context(job: number): string {
+  return JSON.stringify({
+    user_id: job % 997,
+    endpoint: "/orders/import",
+    method: "POST",
+    job,
+  });
 }
 
 /** Single-row transactions, each with a context of its own, or without any. */
@@ -94,13 +123,16 @@ export async function writeHugeTransaction(
 }
 
 /** The position in front of one last transaction: whoever is past it has all. */
-async function currentPosition(client: Client): Promise<string> {
+async function currentPosition(
+  client: Client,
+  table = "orders",
+): Promise<string> {
   await client.query("SET synchronous_commit = on");
   const { rows } = await client.query<{ lsn: string }>(
     "SELECT pg_current_wal_insert_lsn()::text AS lsn",
   );
   await client.query(
-    "INSERT INTO orders (customer_id, status, total) VALUES (0, 'end', 0)",
+    `INSERT INTO ${table} (customer_id, status, total) VALUES (0, 'end', 0)`,
   );
   const lsn = rows[0]?.lsn;
   if (!lsn) throw new Error("the server gave no position");

@@ -106,14 +106,23 @@ export async function bareCopy(
   client: Client,
   serverFolder: string,
 ): Promise<number> {
-  const file = join(serverFolder, "changes.copy");
-  await client.query(
-    `COPY (SELECT * FROM public.changes ORDER BY id) TO '${file}' (FORMAT binary)`,
-  );
+  const file = await exportChanges(client, serverFolder);
   await emptyChanges(client);
   const start = performance.now();
   await client.query(`COPY public.changes FROM '${file}' (FORMAT binary)`);
   return (performance.now() - start) / 1000;
+}
+
+/** Writes the stored rows to a file of the server, in commit order. */
+export async function exportChanges(
+  client: Client,
+  serverFolder: string,
+): Promise<string> {
+  const file = join(serverFolder, "changes.copy");
+  await client.query(
+    `COPY (SELECT * FROM public.changes ORDER BY id) TO '${file}' (FORMAT binary)`,
+  );
+  return file;
 }
 
 /** An empty `changes`, indexes and all, and nothing left to be written back. */

@@ -73,11 +73,11 @@ export class Pair implements AsyncDisposable {
     };
   }
 
-  /** Whether the worker has stored everything before `lsn`. */
-  async stored(lsn: string): Promise<boolean> {
+  /** Whether a worker has stored everything before `lsn`. */
+  async stored(lsn: string, slot = "worker"): Promise<boolean> {
     const { rows } = await this.destination.query(
       "SELECT commit_lsn > $1::pg_lsn AS yes FROM public._bemi_watermarks WHERE slot_name = $2",
-      [lsn, this.slot("worker")],
+      [lsn, this.slot(slot)],
     );
     return rows[0]?.yes === true;
   }

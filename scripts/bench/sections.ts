@@ -13,8 +13,10 @@ import {
   PG_RECVLOGICAL,
 } from "./drain";
 import type { Figures } from "./figures";
+import { measureIndexSet, OWN_INDEX_SETS } from "./index-sets";
 import { measureLatency } from "./latency";
 import { Pair, PUBLICATION } from "./pair";
+import { measureShards } from "./shards";
 import { measureWriteCost } from "./write-cost";
 
 const SMALL_TRANSACTIONS = 50_000;
@@ -80,6 +82,29 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     );
   },
 
+  async indexes(clusters, figures) {
+    await using pair = await Pair.create(clusters);
+    await drain(pair, await writeBacklog(pair.source));
+    const parts = { stored: pair.destination, cluster: clusters.destination };
+    const bemi = await measureIndexSet("Bemi's", parts);
+    figures.add("indexes, Bemi's: writing, s", bemi.writingSeconds);
+    const bemiSeconds = bemi.writingSeconds + bemi.mergingSeconds;
+    for (const set of OWN_INDEX_SETS) {
+      const { writingSeconds, mergingSeconds } = await measureIndexSet(
+        set,
+        parts,
+      );
+      figures.add(
+        `indexes, ${set} / Bemi's: writing`,
+        writingSeconds / bemi.writingSeconds,
+      );
+      figures.add(
+        `indexes, ${set} / Bemi's: writing and merging`,
+        (writingSeconds + mergingSeconds) / bemiSeconds,
+      );
+    }
+  },
+
   async small(clusters, figures) {
     await using pair = await Pair.create(clusters, ["recv"]);
     const end = await writeSmallTransactions(pair.source, SMALL_TRANSACTIONS);
@@ -94,6 +119,12 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       "50k transactions with context: worker / pg_recvlogical, rate",
       yardstick / seconds,
     );
+  },
+
+  async shards(clusters, figures) {
+    const { one, two } = await measureShards(clusters);
+    figures.add("shards: one worker, changes/s", one);
+    figures.add("shards: two workers / one, rate", two / one);
   },
 
   async latency(clusters, figures) {

@@ -8,6 +8,12 @@ import { OperatorError } from "../errors";
 /** Serialises the migrations of all workers on one destination. */
 const ADVISORY_LOCK = "hashtext('_bemi_migrations')";
 
+/**
+ * What GIN may put off: the lists are merged every minute (index-upkeep.ts), and
+ * by the writer itself when that is not enough.
+ */
+const PENDING_LIST_KIB = 128 * 1024;
+
 const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE public.changes (
@@ -31,7 +37,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX changes_table_primary_key_idx ON public.changes ("table", primary_key);
   CREATE INDEX changes_committed_at_idx ON public.changes USING brin (committed_at);
   CREATE INDEX changes_operation_idx ON public.changes (operation);
-  CREATE INDEX changes_context_idx ON public.changes USING gin (context jsonb_path_ops);
+  CREATE INDEX changes_context_idx ON public.changes USING gin (context jsonb_path_ops) WITH (gin_pending_list_limit = ${PENDING_LIST_KIB});
 
   CREATE TABLE public._bemi_watermarks (
     database_name text NOT NULL,
@@ -72,8 +78,8 @@ const MIGRATIONS: readonly string[] = [
 
 /** Indexes that INDEX_VALUES switches, made while `changes` is still empty. */
 const VALUE_INDEXES = `
-  CREATE INDEX changes_before_idx ON public.changes USING gin (before jsonb_path_ops);
-  CREATE INDEX changes_after_idx ON public.changes USING gin (after jsonb_path_ops);
+  CREATE INDEX changes_before_idx ON public.changes USING gin (before jsonb_path_ops) WITH (gin_pending_list_limit = ${PENDING_LIST_KIB});
+  CREATE INDEX changes_after_idx ON public.changes USING gin (after jsonb_path_ops) WITH (gin_pending_list_limit = ${PENDING_LIST_KIB});
 `;
 
 /**
