@@ -77,6 +77,7 @@ export async function runTrail(
       publicationName,
       start: known.commitLsn,
       limitBytes: settings.batchMaxBytes * QUEUED_BATCHES,
+      maxValueBytes: settings.maxValueBytes,
       prepare: prepareStream,
       connectAgain: () => servers.connectSource(),
     }),

@@ -87,7 +87,7 @@ describe("size", () => {
     expect(await trail.count()).toBe(0);
   });
 
-  test("neither a destination that is blocked for 30 s nor a row of 110 MB costs the connection at a wal_sender_timeout of 5 s", async () => {
+  test("neither a destination that is blocked for 30 s nor a row of twice 110 MB costs the connection at a wal_sender_timeout of 5 s, nor more memory than other rows", async () => {
     await using trail = await Trail.create({
       source,
       destination,
@@ -108,19 +108,23 @@ describe("size", () => {
       HUGE_VALUE_BYTES / 2,
     ]);
     await settle(trail, await load.finish(), 60_000, `"table" <> 'large'`);
+    // Old and new value in one message.
+    await trail.source.query("UPDATE large SET text = text || 'x'");
     await eventually(
       "the large row is stored",
-      async () => (await trail.count(`"table" = 'large'`)) === 1,
+      async () => (await trail.count(`"table" = 'large'`)) === 2,
       60_000,
     );
-    const [large] = await trail.changes(`"table" = 'large'`);
-    const sha256 = createHash("sha256")
-      .update(Buffer.alloc(HUGE_VALUE_BYTES, "é"))
-      .digest("hex");
-    expect(large?.after).toEqual({
-      id: 1,
-      text: { $omitted: { bytes: HUGE_VALUE_BYTES, sha256 } },
+    const [inserted, updated] = await trail.changes(`"table" = 'large'`);
+    const value = Buffer.alloc(HUGE_VALUE_BYTES, "é");
+    const row = { id: 1, text: omitted(value) };
+    const longer = omitted(Buffer.concat([value, Buffer.from("x")]));
+    expect(inserted).toMatchObject({ before: {}, after: row });
+    expect(updated).toMatchObject({
+      before: row,
+      after: { id: 1, text: longer },
     });
+    expectSmall(worker);
     expect(await senderStart(trail)).toBe(started);
     expect(worker.lines.filter(({ msg }) => msg === "streaming")).toHaveLength(
       1,
@@ -132,6 +136,12 @@ function expectSmall(worker: WorkerProcess): void {
   expect(peakResidentMegabytes(worker.pid)).toBeLessThan(
     MAX_RESIDENT_MEGABYTES,
   );
+}
+
+/** The marker in place of a value over MAX_VALUE_BYTES. */
+function omitted(value: Buffer) {
+  const sha256 = createHash("sha256").update(value).digest("hex");
+  return { $omitted: { bytes: value.length, sha256 } };
 }
 
 /** Rows that the COPY under way has taken. */

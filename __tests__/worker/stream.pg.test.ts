@@ -68,6 +68,7 @@ describe("on PostgreSQL 18", () => {
         publicationName,
         start: 0n,
         limitBytes: 1_000_000,
+        maxValueBytes: 1_000_000,
         prepare: async () => undefined,
         connectAgain: () => cluster.client(database),
       });

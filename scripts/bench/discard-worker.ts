@@ -32,6 +32,7 @@ async function discard(): Promise<void> {
     publicationName,
     start: 0n,
     limitBytes: batchMaxBytes * 2,
+    maxValueBytes: settings.maxValueBytes,
     prepare: verifySession,
     connectAgain: () => connect(settings.source, config),
   });

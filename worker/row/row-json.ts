@@ -4,10 +4,21 @@
  * wire is marked or left out, never shown as null (H52, H57, H58).
  */
 
-import { NULL, type Tuple, UNCHANGED } from "../stream/pgoutput";
+import {
+  HASHED,
+  HASHED_BYTES,
+  NULL,
+  type Tuple,
+  UNCHANGED,
+} from "../stream/pgoutput";
 import type { Column, Relation } from "../stream/relation";
 import type { ByteWriter } from "./byte-writer";
-import { UNCHANGED_JSON, writeOmitted, writeValue } from "./value-json";
+import {
+  UNCHANGED_JSON,
+  writeHashed,
+  writeOmitted,
+  writeValue,
+} from "./value-json";
 
 const NULL_JSON = Buffer.from("null");
 const NULL_LENGTH = -1;
@@ -118,6 +129,7 @@ function writeTupleValue(
   const start = tuple.starts[index] as number;
   if (length === NULL) out.bytes(NULL_JSON);
   else if (length === UNCHANGED) out.bytes(UNCHANGED_JSON);
+  else if (length === HASHED) writeHashed(out, row.block, start);
   else if (length > row.maxValueBytes) {
     writeOmitted(out, row.block, start, start + length);
   } else {
@@ -174,7 +186,9 @@ function writeKeyText(
 ): void {
   const source = tupleWith(row, tuple, index) as Tuple;
   const start = source.starts[index] as number;
-  out.bytes(row.block, start, start + (source.lengths[index] as number));
+  const length = source.lengths[index] as number;
+  if (length === HASHED) writeHashed(out, row.block, start);
+  else out.bytes(row.block, start, start + length);
 }
 
 function writeKeyArray(out: ByteWriter, row: RowValues, tuple: Tuple): void {
@@ -201,10 +215,12 @@ export function changesOnlyIgnored(row: RowValues): boolean {
     const length = after.lengths[index] as number;
     if (length === UNCHANGED) continue;
     if (length !== before.lengths[index]) return false;
-    if (length <= 0) continue;
+    // Of values too large to be held, their lengths and hashes are compared.
+    const bytes = length === HASHED ? HASHED_BYTES : length;
+    if (bytes <= 0) continue;
     const start = after.starts[index] as number;
     const old = before.starts[index] as number;
-    if (block.compare(block, old, old + length, start, start + length) !== 0) {
+    if (block.compare(block, old, old + bytes, start, start + bytes) !== 0) {
       return false;
     }
   }

@@ -4,6 +4,7 @@
  * (`session.ts`); no JavaScript number or Date ever holds a value (H69).
  */
 import { createHash } from "node:crypto";
+import { HASHED_BYTES } from "../stream/pgoutput";
 import { writeArray } from "./array-json";
 import type { ByteWriter } from "./byte-writer";
 import { jsonbRefusal, mayBeTooDeep } from "./storable-json";
@@ -67,9 +68,22 @@ export function writeOmitted(
   const sha256 = createHash("sha256")
     .update(source.subarray(start, end))
     .digest("hex");
-  out.bytes(
-    Buffer.from(`{"$omitted":{"bytes":${end - start},"sha256":"${sha256}"}}`),
-  );
+  out.bytes(omittedJson(end - start, sha256));
+}
+
+/** The same of a value that was hashed as it arrived, at `start`. */
+export function writeHashed(
+  out: ByteWriter,
+  source: Buffer,
+  start: number,
+): void {
+  const bytes = source.readUInt32BE(start);
+  const sha256 = source.toString("hex", start + 4, start + HASHED_BYTES);
+  out.bytes(omittedJson(bytes, sha256));
+}
+
+function omittedJson(bytes: number, sha256: string): Buffer {
+  return Buffer.from(`{"$omitted":{"bytes":${bytes},"sha256":"${sha256}"}}`);
 }
 
 /** A JSON string, quotes included. */

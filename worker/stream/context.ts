@@ -23,10 +23,16 @@ export interface Context {
   readonly invalid?: string;
 }
 
-/** Reads a message's content. The JSON is a copy: the content is a view. */
-export function readContext(content: Buffer): Context {
-  if (content.length > MAX_CONTEXT_BYTES) {
-    return invalidContext("too large", content.length);
+/**
+ * Reads a message's content. The JSON is a copy: the content is a view, and of
+ * a larger one than can be stored only the beginning may be there.
+ */
+export function readContext(
+  content: Buffer,
+  contentBytes = content.length,
+): Context {
+  if (contentBytes > MAX_CONTEXT_BYTES) {
+    return invalidContext("too large", contentBytes);
   }
   const problem = contextProblem(content);
   return problem

@@ -5,8 +5,11 @@
  * reads whole blocks in its own time, and may wait in the middle of one.
  */
 
-/** Kinds of frames, as the streaming replication protocol names them. */
-export const FRAME = { data: 0x77, keepalive: 0x6b } as const;
+/**
+ * Kinds of frames, as the streaming replication protocol names them, and one of
+ * our own: a message that `LargeMessage` has made smaller.
+ */
+export const FRAME = { data: 0x77, keepalive: 0x6b, reduced: 0x57 } as const;
 
 /** Bytes in front of a frame's payload: length of the payload, kind, LSN. */
 export const FRAME_HEADER_BYTES = 4 + 1 + 8;
@@ -58,7 +61,18 @@ export class FrameQueue {
     block.set(lsn, at + 5);
     block.set(payload, at + FRAME_HEADER_BYTES);
     this.#used += size;
-    this.#waitingBytes += size;
+    this.#arrived(size);
+  }
+
+  /** Appends a frame that has a buffer of its own, which is not copied. */
+  adopt(frame: Buffer): void {
+    if (this.#used > 0) this.#full.push(this.#cutBlock());
+    this.#full.push(frame);
+    this.#arrived(frame.length);
+  }
+
+  #arrived(bytes: number): void {
+    this.#waitingBytes += bytes;
     if (!this.#paused && this.#waitingBytes >= this.#options.limitBytes) {
       this.#paused = true;
       this.#options.pause();
@@ -76,19 +90,24 @@ export class FrameQueue {
   take(): Buffer | undefined {
     if (this.#failure) throw this.#failure;
     let block = this.#full.shift();
-    if (!block && this.#used > 0) {
-      block = this.#block.subarray(0, this.#used);
-      // The rest of the block serves the next frames: a quiet stream would
-      // otherwise allocate a block for every transaction.
-      this.#block = this.#block.subarray(this.#used);
-      this.#used = 0;
-    }
+    if (!block && this.#used > 0) block = this.#cutBlock();
     if (!block) return undefined;
     this.#waitingBytes -= block.length;
     if (this.#paused && this.#waitingBytes < this.#options.limitBytes / 2) {
       this.#paused = false;
       this.#options.resume();
     }
+    return block;
+  }
+
+  /**
+   * What is written of the block. The rest of it serves the next frames: a quiet
+   * stream would otherwise allocate a block for every transaction.
+   */
+  #cutBlock(): Buffer {
+    const block = this.#block.subarray(0, this.#used);
+    this.#block = this.#block.subarray(this.#used);
+    this.#used = 0;
     return block;
   }
 

@@ -21,20 +21,32 @@ export const TAG = {
   origin: 0x4f, // O
 } as const;
 
-const TUPLE_NEW = 0x4e; // N
-const TUPLE_KEY = 0x4b; // K
-const TUPLE_OLD = 0x4f; // O
-const VALUE_NULL = 0x6e; // n
-const VALUE_UNCHANGED = 0x75; // u
-const VALUE_TEXT = 0x74; // t
+/** In front of a tuple. */
+export const TUPLE = { new: 0x4e, key: 0x4b, old: 0x4f } as const; // N K O
+
+/** In front of a value. */
+export const VALUE = { null: 0x6e, unchanged: 0x75, text: 0x74 } as const; // n u t
+
+/**
+ * In a reduced message (`large-message.ts`) alone: a value's length as after
+ * `t`, and then its SHA-256 in place of its bytes.
+ */
+export const HASHED_VALUE = 0x68; // h
+export const SHA256_BYTES = 32;
 
 /** What a value's length says when there is no value. */
 export const NULL = -1;
 /** An out-of-line value that the UPDATE did not touch: not on the wire. */
 export const UNCHANGED = -2;
+/** A value that was too large to be held: its length and hash are there. */
+export const HASHED = -3;
+/** Bytes of the two. */
+export const HASHED_BYTES = 4 + SHA256_BYTES;
 
 /** PostgreSQL's limit is 1,600 columns a table; 1,664 is that of a target list. */
 const MAX_COLUMNS = 1664;
+
+const EMPTY = Buffer.alloc(0);
 
 /** Where a row's values stand in the block. Reused from message to message. */
 export class Tuple {
@@ -43,7 +55,7 @@ export class Tuple {
   /** Only the replica identity's key columns are known; the rest reads null. */
   keyOnly = false;
   readonly starts = new Int32Array(MAX_COLUMNS);
-  /** Bytes of each value, or `NULL`, or `UNCHANGED`. */
+  /** Bytes of each value, or `NULL`, `UNCHANGED`, `HASHED`. */
   readonly lengths = new Int32Array(MAX_COLUMNS);
 }
 
@@ -81,8 +93,12 @@ export interface TypeMessage {
 export interface LogicalMessage {
   readonly transactional: boolean;
   readonly prefix: string;
-  /** A view of the block: decode or copy before the next one is taken. */
+  /**
+   * A view of the block: decode or copy before the next one is taken. Of a
+   * reduced message only its beginning.
+   */
   readonly content: Buffer;
+  readonly contentBytes: number;
 }
 
 /** Reads the messages of one block; a cursor rather than one object a field. */
@@ -90,12 +106,14 @@ export class MessageReader {
   #block: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
+  #reduced = false;
 
   /** Positions on a message's first byte and returns its tag. */
-  open(block: Buffer, start: number, end: number): number {
+  open(block: Buffer, start: number, end: number, reduced = false): number {
     this.#block = block;
     this.#at = start;
     this.#end = end;
+    this.#reduced = reduced;
     return this.#byte();
   }
 
@@ -138,18 +156,18 @@ export class MessageReader {
   }
 
   insert(after: Tuple): void {
-    this.#expect(TUPLE_NEW);
+    this.#expect(TUPLE.new);
     this.#tuple(after);
   }
 
   update(before: Tuple, after: Tuple): void {
     let kind = this.#byte();
     before.count = -1;
-    if (kind !== TUPLE_NEW) {
+    if (kind !== TUPLE.new) {
       this.#oldTuple(kind, before);
       kind = this.#byte();
     }
-    if (kind !== TUPLE_NEW) throw this.#unreadable(`tuple kind ${kind}`);
+    if (kind !== TUPLE.new) throw this.#unreadable(`tuple kind ${kind}`);
     this.#tuple(after);
   }
 
@@ -166,22 +184,23 @@ export class MessageReader {
   message(): LogicalMessage {
     const transactional = (this.#byte() & 1) === 1;
     this.#skip(8);
+    if (this.#reduced && !this.#holdsText()) {
+      return { transactional, prefix: "", content: EMPTY, contentBytes: 0 };
+    }
     const prefix = this.#text();
-    const length = this.#uint32();
-    const start = this.#skip(length);
-    return {
-      transactional,
-      prefix,
-      content: this.#block.subarray(start, start + length),
-    };
+    const contentBytes = this.#uint32();
+    const held = this.#reduced ? this.#end - this.#at : contentBytes;
+    const start = this.#skip(held);
+    const content = this.#block.subarray(start, start + held);
+    return { transactional, prefix, content, contentBytes };
   }
 
   #oldTuple(kind: number, tuple: Tuple): void {
-    if (kind !== TUPLE_KEY && kind !== TUPLE_OLD) {
+    if (kind !== TUPLE.key && kind !== TUPLE.old) {
       throw this.#unreadable(`tuple kind ${kind}`);
     }
     this.#tuple(tuple);
-    tuple.keyOnly = kind === TUPLE_KEY;
+    tuple.keyOnly = kind === TUPLE.key;
   }
 
   #tuple(tuple: Tuple): void {
@@ -191,14 +210,17 @@ export class MessageReader {
     tuple.keyOnly = false;
     for (let column = 0; column < count; column++) {
       const kind = this.#byte();
-      if (kind === VALUE_TEXT) {
+      if (kind === VALUE.text) {
         const length = this.#uint32();
         tuple.starts[column] = this.#skip(length);
         tuple.lengths[column] = length;
-      } else if (kind === VALUE_NULL) {
+      } else if (kind === VALUE.null) {
         tuple.lengths[column] = NULL;
-      } else if (kind === VALUE_UNCHANGED) {
+      } else if (kind === VALUE.unchanged) {
         tuple.lengths[column] = UNCHANGED;
+      } else if (kind === HASHED_VALUE && this.#reduced) {
+        tuple.starts[column] = this.#skip(HASHED_BYTES);
+        tuple.lengths[column] = HASHED;
       } else {
         throw this.#unreadable(`value kind ${kind}`);
       }
@@ -224,6 +246,12 @@ export class MessageReader {
 
   #uint64(): bigint {
     return this.#block.readBigUInt64BE(this.#skip(8));
+  }
+
+  /** Whether the end of a text is there. */
+  #holdsText(): boolean {
+    const end = this.#block.indexOf(0, this.#at);
+    return end >= 0 && end < this.#end;
   }
 
   #text(): string {

@@ -11,6 +11,8 @@ import { OperatorError } from "../errors";
 import { formatLsn, type Lsn, parseLsn } from "../lsn";
 import { WATCH_TICK_MS, watch } from "../network/watchdog";
 import { FRAME, FrameQueue } from "./frame-queue";
+import { XLOG_HEADER_BYTES } from "./large-message";
+import { throughSplitter } from "./split-connection";
 
 /** An idle stream's status interval, unless the server's patience is shorter. */
 const MAX_STATUS_INTERVAL_MS = 10_000;
@@ -31,6 +33,8 @@ export interface ReplicationOptions {
   readonly start: Lsn;
   /** Bytes that may wait for the decoder before the socket rests. */
   readonly limitBytes: number;
+  /** Larger values are hashed as they arrive. */
+  readonly maxValueBytes: number;
   /** Runs on the replication connection before the stream starts. */
   readonly prepare: (client: Client) => Promise<void>;
   /** An ordinary connection to the same server, to ask about a silent stream. */
@@ -62,7 +66,11 @@ interface RawConnection {
 export async function openReplication(
   options: ReplicationOptions,
 ): Promise<ReplicationStream> {
-  const service = new LogicalReplicationService(options.config, {
+  const config = throughSplitter(options.config, {
+    maxValueBytes: options.maxValueBytes,
+    take: (frame) => frames.adopt(frame),
+  });
+  const service = new LogicalReplicationService(config, {
     acknowledge: { auto: false, timeoutSeconds: 0 },
     // With the library's flow control a keepalive overtakes the rows that wait,
     // and its position would be taken for one behind them (docs/decisions.md).
@@ -185,8 +193,9 @@ class FramePlugin extends AbstractPlugin<ReplicationOptions> {
   }
 
   parse(payload: Buffer): undefined {
-    // The payload is a view of XLogData, 25 bytes in: tag, start, end, clock.
-    const header = Buffer.from(payload.buffer, payload.byteOffset - 25, 9);
+    // The payload is a view of XLogData: tag, start, end, clock in front of it.
+    const headerAt = payload.byteOffset - XLOG_HEADER_BYTES;
+    const header = Buffer.from(payload.buffer, headerAt, 9);
     if (header[0] !== FRAME.data) throw new Error("not an XLogData message");
     this.#frames.push(FRAME.data, header.subarray(1), payload);
     return undefined;

@@ -82,14 +82,16 @@ export class Stitcher {
     while (at < block.length) {
       const start = at + FRAME_HEADER_BYTES;
       const end = start + block.readUInt32BE(at);
-      if (block[at + 4] === FRAME.keepalive) {
+      const kind = block[at + 4];
+      if (kind === FRAME.keepalive) {
         // A position inside a transaction is not one to come back to.
         if (!this.#transaction) {
           this.#position = block.readBigUInt64BE(at + 5);
           this.#options.proof?.passed(this.#position);
         }
       } else {
-        const tag = this.#reader.open(block, start, end);
+        const reduced = kind === FRAME.reduced;
+        const tag = this.#reader.open(block, start, end, reduced);
         if (tag === TAG.relation) {
           await this.#relations.announce(this.#reader.relation());
         } else this.#message(tag, block, at + 5, nowMicros);
@@ -193,14 +195,15 @@ export class Stitcher {
   }
 
   #logicalMessage(block: Buffer, lsnAt: number): void {
-    const { transactional, prefix, content } = this.#reader.message();
-    if (prefix === HEARTBEAT_PREFIX) {
-      this.#options.heartbeats?.read(content, block.readBigUInt64BE(lsnAt));
+    const message = this.#reader.message();
+    if (message.prefix === HEARTBEAT_PREFIX) {
+      const lsn = block.readBigUInt64BE(lsnAt);
+      this.#options.heartbeats?.read(message.content, lsn);
     }
-    if (prefix !== CONTEXT_PREFIX) return;
+    if (message.prefix !== CONTEXT_PREFIX) return;
     // It survives a rollback and is ahead of rows it knows nothing of (H63).
-    if (!transactional) this.counters.unboundMessages++;
-    else this.#open("Message").giveContext(content);
+    if (!message.transactional) this.counters.unboundMessages++;
+    else this.#open("Message").giveContext(message);
   }
 
   #open(what: string): TransactionRows {

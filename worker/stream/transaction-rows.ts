@@ -29,7 +29,12 @@ import {
 import type { LateContext } from "./batch";
 import { readContext } from "./context";
 import type { Outbox } from "./outbox";
-import { type Begin, type Tuple, UnreadableMessageError } from "./pgoutput";
+import {
+  type Begin,
+  type LogicalMessage,
+  type Tuple,
+  UnreadableMessageError,
+} from "./pgoutput";
 import type { Relation } from "./relation";
 
 /** PostgreSQL counts microseconds from 2000-01-01 UTC. */
@@ -118,12 +123,13 @@ export class TransactionRows {
   }
 
   /** A context message: for the changes after it, or for all if it is the first. */
-  giveContext(content: Buffer): void {
+  giveContext({ content, contentBytes }: LogicalMessage): void {
     if (this.replayed || this.#contextContent?.equals(content)) return;
-    const context = readContext(content);
+    const context = readContext(content, contentBytes);
     if (context.invalid) this.#parts.counters.invalidContexts++;
     const first = this.#contextField === undefined;
-    this.#contextContent = Buffer.from(content);
+    const isWhole = content.length === contentBytes;
+    this.#contextContent = isWhole ? Buffer.from(content) : undefined;
     this.#contextField = jsonField(context.json);
     if (!first) return;
     this.#parts.outbox.replaceOpenContext(this.#contextField);
