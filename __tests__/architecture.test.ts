@@ -73,7 +73,7 @@ test("the environment is read in one place of the worker", async () => {
 
 test.each([
   ["pg-logical-replication", ["replication.ts"]],
-  ["pg-copy-streams", ["destination.ts"]],
+  ["pg-copy-streams", ["copy.ts"]],
 ])("%s is known to one file of the worker", async (name, expected) => {
   const { files } = await importsOf(root, "worker");
   const users = files.filter((file) =>

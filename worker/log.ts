@@ -43,8 +43,8 @@ export function describeError(error: unknown): Record<string, unknown> {
 /** Where RAISE and its like come from, which may put anything for a name. */
 const FUNCTION_ROUTINE = /^(exec_stmt_raise$|PLy_|plperl_|pltcl_)/;
 
-function names({ schema, table, constraint }: DatabaseError) {
-  return { schema, table, constraint };
+function names({ schema, table, constraint, column }: DatabaseError) {
+  return { schema, table, constraint, column };
 }
 
 /**

@@ -74,6 +74,13 @@ export const FIGURES: readonly Figure[] = [
     read: (status) => status.keyLookupFailures,
   },
   {
+    name: "bemi_worker_reduced_rows_total",
+    emfName: "ReducedRows",
+    unit: "Count",
+    help: "Changes stored without their values because the destination refused them",
+    read: (status) => status.reducedRows,
+  },
+  {
     name: "bemi_worker_waiting_bytes",
     emfName: "WaitingBytes",
     unit: "Bytes",

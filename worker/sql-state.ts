@@ -15,4 +15,7 @@ export const SQLSTATE = {
   deadlockDetected: "40P01",
   featureNotSupported: "0A000",
   undefinedFunction: "42883",
+  uniqueViolation: "23505",
+  checkViolation: "23514",
+  badCopyFormat: "22P04",
 } as const;

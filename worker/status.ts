@@ -39,6 +39,8 @@ export class Status {
   slot: SlotStatus | undefined;
   keyLookupFailures = 0;
   readonly heartbeats = new Heartbeats();
+  /** Stored without some of their values, since the destination refused them. */
+  reducedRows = 0;
 
   /** Everything since the process began. */
   get counters(): StitchCounters {

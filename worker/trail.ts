@@ -155,7 +155,7 @@ export async function runTrail(
     {
       frames: stream.frames,
       stitcher,
-      destination: new Destination(writing, watermark),
+      destination: new Destination(writing, watermark, { status, log }),
       position: watermark.position,
       confirm(position) {
         stream.confirm(position);

@@ -152,6 +152,7 @@ describe("a transaction that is handed on in parts", () => {
     expect(last?.lateContext).toEqual({
       firstId: formatChangeId(100n, 0, 0),
       lastId: formatChangeId(100n, 2, 5),
+      identity: 5,
       context: Buffer.from('{"user":1}'),
     });
   });

@@ -4,44 +4,33 @@
  * the rows, moves the watermark. A source transaction is never split over two
  * of them; several small ones share one.
  */
-import type { Client } from "pg";
-import { type CopyStreamQuery, from as copyFrom } from "pg-copy-streams";
+import type { Client, DatabaseError } from "pg";
 import { formatLsn, type Lsn, parseLsn } from "../lsn";
-import { COPY_COLUMNS, COPY_HEADER, COPY_TRAILER } from "../row/change-row";
 import type { Batch, LateContext } from "../stream/batch";
 import { fenced } from "./claim";
+import { copyRows } from "./copy";
 import { ensurePartition } from "./partitions";
+import { Allowance, PiecewiseCopy, type Refusals } from "./piecewise-copy";
+import { isRefusal, refusedForGood } from "./refusal";
 import type { Watermark } from "./watermark";
-
-const COPY = `COPY public.changes (${COPY_COLUMNS.join(", ")}) FROM STDIN (FORMAT binary)`;
-
-/**
- * Rows go in messages of this size: the server counts whole ones, by which a
- * slow line is told from a dead one (network/watchdog.ts).
- */
-const MESSAGE_BYTES = 64 * 1024;
-
-/** A COPY under way. */
-interface OpenCopy {
-  readonly stream: CopyStreamQuery;
-  readonly failed: Promise<never>;
-  rows: number;
-}
 
 /** The writing side of one claimed watermark, on one connection. */
 export class Destination {
   readonly #client: Client;
   readonly #watermark: Watermark;
+  readonly #refusals: Refusals;
+  readonly #allowance = new Allowance();
   readonly #months = new Set<number>();
   #commitLsn: Lsn;
-  #inTransaction = false;
-  #copy: OpenCopy | undefined;
+  /** Of the transaction that is open from one batch to the next. */
+  #pieces: PiecewiseCopy | undefined;
   #failed = false;
 
   /** `client` is this object's alone; `watermark` is as it was claimed. */
-  constructor(client: Client, watermark: Watermark) {
+  constructor(client: Client, watermark: Watermark, refusals: Refusals) {
     this.#client = client;
     this.#watermark = watermark;
+    this.#refusals = refusals;
     this.#commitLsn = watermark.commitLsn;
   }
 
@@ -57,7 +46,7 @@ export class Destination {
   async recordPosition(position: Lsn): Promise<void> {
     await this.#unlessFailed(async () => {
       await this.#begin();
-      await this.#commit(this.#commitLsn, position);
+      await this.#commit({ commitLsn: this.#commitLsn, position });
     });
   }
 
@@ -74,29 +63,63 @@ export class Destination {
 
   async #write(batch: Batch): Promise<void> {
     for (const month of batch.months) await this.#ensureMonth(month);
-    if (!this.#inTransaction) await this.#begin();
-    if (batch.rows.length > 0) {
-      this.#copy ??= startCopy(this.#client);
-      await send(this.#copy, batch.rows);
-      this.#copy.rows += batch.rowCount;
+    if (batch.end && !this.#pieces) {
+      const refusal = await this.#writeAtOnce(batch, batch.end);
+      if (!refusal) return;
+      // All of it is still here: the same again, with care.
+      await this.#client.query("ROLLBACK");
+      await (await this.#beginPieces()).storeAround(batch.rows, refusal);
+    } else {
+      const pieces = this.#pieces ?? (await this.#beginPieces());
+      if (batch.rowCount > 0) await pieces.store(batch.rows, batch.rowCount);
     }
     if (!batch.end) return;
-    await this.#endCopy();
+    await this.#pieces?.end();
     if (batch.lateContext) await this.#giveContext(batch.lateContext);
-    await this.#commit(batch.end.commitLsn, batch.end.position);
+    await this.#commit(batch.end);
+    this.#pieces = undefined;
+  }
+
+  /** A whole transaction, in as few round trips as there are. */
+  async #writeAtOnce(
+    { rows, rowCount }: Batch,
+    end: CommittedUpTo,
+  ): Promise<DatabaseError | undefined> {
+    await this.#begin();
+    try {
+      if (rowCount > 0) {
+        await copyRows(this.#client, { bytes: rows, count: rowCount });
+      }
+      await this.#commit(end);
+    } catch (error) {
+      if (isRefusal(error)) return error;
+      throw error;
+    }
+    this.#allowance.stored(rowCount);
+    return undefined;
+  }
+
+  /** Begins a transaction whose rows may be given and refused in parts. */
+  async #beginPieces(): Promise<PiecewiseCopy> {
+    await this.#begin();
+    // What is checked at the commit would be found too late to get round it.
+    // And between two parts it may be long until the source has the next one.
+    await this.#client.query(
+      "SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL idle_in_transaction_session_timeout = 0",
+    );
+    this.#pieces = new PiecewiseCopy(
+      this.#client,
+      this.#allowance,
+      this.#refusals,
+    );
+    return this.#pieces;
   }
 
   /** Also in the middle of a transaction that began in another month. */
   async #ensureMonth(month: number): Promise<void> {
     if (this.#months.has(month)) return;
-    await this.#endCopy();
     await ensurePartition(this.#client, month);
     this.#months.add(month);
-  }
-
-  async #endCopy(): Promise<void> {
-    if (this.#copy) await finish(this.#copy);
-    this.#copy = undefined;
   }
 
   /** Begins, and makes sure that nobody took over since (H13). */
@@ -118,26 +141,33 @@ export class Destination {
       await this.#client.query("ROLLBACK");
       throw fenced(this.#watermark.slotName);
     }
-    this.#inTransaction = true;
   }
 
-  async #commit(commitLsn: Lsn, position: Lsn): Promise<void> {
+  async #commit({ commitLsn, position }: CommittedUpTo): Promise<void> {
     await this.#client.query(`
       UPDATE public._bemi_watermarks
          SET commit_lsn = '${formatLsn(commitLsn)}', position = '${formatLsn(position)}', updated_at = now()
        WHERE ${this.#where()};
       COMMIT`);
-    this.#inTransaction = false;
     this.#commitLsn = commitLsn;
   }
 
-  /** Only rows of this transaction: another slot's may lie between the ids. */
+  /** Only rows of this slot: another's may lie between the ids. */
   async #giveContext(late: LateContext): Promise<void> {
-    await this.#client.query(
-      `UPDATE public.changes SET context = $3
-        WHERE id BETWEEN $1 AND $2 AND xmin = pg_current_xact_id()::xid`,
-      [late.firstId, late.lastId, late.context.toString("utf8")],
-    );
+    const { firstId, lastId, identity, context } = late;
+    try {
+      await this.#client.query(
+        `UPDATE public.changes SET context = $4
+          WHERE id BETWEEN $1 AND $2 AND ${IDENTITY_OF_ID} = $3`,
+        [firstId, lastId, identity, context.toString("utf8")],
+      );
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw refusedForGood(
+        error,
+        "the context that a transaction gave after its rows",
+      );
+    }
   }
 
   #where(): string {
@@ -146,44 +176,8 @@ export class Destination {
   }
 }
 
-function startCopy(client: Client): OpenCopy {
-  const stream = client.query(copyFrom(COPY));
-  const failed = new Promise<never>((_, reject) => {
-    stream.on("error", reject);
-  });
-  // Also when nobody waits for it at that moment.
-  failed.catch(() => undefined);
-  stream.write(COPY_HEADER);
-  return { stream, failed, rows: 0 };
-}
+type CommittedUpTo = NonNullable<Batch["end"]>;
 
-/** Hands bytes to the COPY and waits until the socket took them. */
-async function send(copy: OpenCopy, bytes: Buffer): Promise<void> {
-  await Promise.race([
-    copy.failed,
-    new Promise<void>((resolve, reject) => {
-      const last = bytes.length - MESSAGE_BYTES;
-      let at = 0;
-      for (; at < last; at += MESSAGE_BYTES) {
-        copy.stream.write(bytes.subarray(at, at + MESSAGE_BYTES));
-      }
-      copy.stream.write(bytes.subarray(at), (error) =>
-        error ? reject(error) : resolve(),
-      );
-    }),
-  ]);
-}
-
-async function finish(copy: OpenCopy): Promise<void> {
-  await Promise.race([
-    copy.failed,
-    new Promise<void>((resolve) => {
-      copy.stream.end(COPY_TRAILER, () => resolve());
-    }),
-  ]);
-  if (copy.stream.rowCount !== copy.rows) {
-    throw new Error(
-      `COPY stored ${copy.stream.rowCount} rows of ${copy.rows}: a trigger or rule on public.changes drops rows`,
-    );
-  }
-}
+/** The last 30 bits (row/change-row.ts). */
+const IDENTITY_OF_ID =
+  "(('x' || right(id::text, 8))::bit(32)::int & x'3fffffff'::int)";

@@ -20,5 +20,7 @@ export interface Batch {
 export interface LateContext {
   readonly firstId: string;
   readonly lastId: string;
+  /** `sourceIdentity` of the slot, which all of the ids end with. */
+  readonly identity: number;
   readonly context: Buffer;
 }

@@ -141,6 +141,7 @@ export class TransactionRows {
           this.#handedOn,
           this.#parts.identity,
         ),
+        identity: this.#parts.identity,
         context: context.json,
       };
     }
