@@ -3,6 +3,7 @@
  * Everything opened here is closed in reverse order, whatever happens.
  */
 
+import { watchCondition } from "./condition-watch";
 import { checkNotFenced, claim, fenced } from "./destination/claim";
 import { Destination } from "./destination/destination";
 import { migrate } from "./destination/destination-schema";
@@ -13,7 +14,7 @@ import { recordTimeline } from "./destination/watermark";
 import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { Servers } from "./network/servers";
-import { runPipeline } from "./pipeline";
+import { idleActivity, runPipeline } from "./pipeline";
 import { Releases } from "./releases";
 import { sourceIdentity } from "./row/change-row";
 import type { Settings } from "./settings/settings";
@@ -122,6 +123,8 @@ export async function runTrail(
   monitorSlot({ catalog, slotName, status, log }, over.signal);
   const { heartbeats } = status;
   sendHeartbeats({ catalog, slotName, heartbeats, log }, over.signal);
+  const activity = idleActivity();
+  watchCondition({ status, stream, activity, log }, over.signal);
   keepPartitions({ servers, settings, log }, over.signal);
   keepIndexesMerged({ servers, status, log }, over.signal);
   status.confirmedLsn = formatLsn(watermark.position);
@@ -165,6 +168,7 @@ export async function runTrail(
         status.attempts = 0;
       },
       reached: (position) => heartbeats.reached(position),
+      activity,
       batchMaxBytes,
       batchMaxDelayMs,
     },

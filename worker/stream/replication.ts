@@ -50,12 +50,15 @@ export interface ReplicationStream extends AsyncDisposable {
    */
   confirm(position: Lsn): void;
   readonly confirmed: Lsn;
+  /** Pieces that came so far; of a large message there are many. */
+  readonly chunks: number;
 }
 
 /** Parts of `pg` that its types leave out; the library uses them likewise. */
 interface RawConnection {
   sendCopyFromChunk(frame: Buffer): void;
   readonly stream: {
+    on(event: "data", listener: () => void): void;
     pause(): void;
     resume(): void;
     destroy(error?: Error): void;
@@ -81,6 +84,7 @@ export async function openReplication(
   let endWatch: (() => void) | undefined;
   let confirmed = 0n;
   let received = 0n;
+  let chunks = 0;
 
   const frames = new FrameQueue({
     limitBytes: options.limitBytes,
@@ -112,6 +116,9 @@ export async function openReplication(
     });
     connection = (client as unknown as { connection: RawConnection })
       .connection;
+    connection.stream.on("data", () => {
+      chunks++;
+    });
     client.on("notice", (notice) => {
       // PostgreSQL 18 skips a missing publication with no more than this, and
       // would let its changes pass by (H23).
@@ -157,6 +164,9 @@ export async function openReplication(
     frames,
     get confirmed() {
       return confirmed;
+    },
+    get chunks() {
+      return chunks;
     },
     confirm(position) {
       if (position <= confirmed) return;
