@@ -24,6 +24,12 @@ export class ConfigurationError extends Error {
   }
 }
 
+/**
+ * A trail's source is a standby. A failover may be under way, so this is waited
+ * out for a time before it is taken for a wrong DB_HOST (H25).
+ */
+export class StandbyError extends ConfigurationError {}
+
 /** Somebody must act on a server before the worker can go on. Exit code 3. */
 export class OperatorError extends Error {
   override readonly name = "OperatorError";

@@ -8,9 +8,10 @@ import { migrate } from "./destination/destination-schema";
 import { readWatermark, recordGap } from "./destination/watermark";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import { refuse } from "./finding";
+import { skipTo } from "./gap-skip";
 import { inspectDestination } from "./inspect";
 import type { Log } from "./log";
-import { formatLsn, parseLsn } from "./lsn";
+import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { Servers } from "./network/servers";
 import type { Settings } from "./settings/settings";
 import { commonPosition } from "./source/continuity";
@@ -20,13 +21,15 @@ import { readSourceFacts } from "./source/source-facts";
 
 export interface GapOptions {
   readonly reason?: string;
+  /** Leave out what the source still has, up to this position. */
+  readonly to?: Lsn;
   /** Without it the command only says what it would do. */
   readonly yes: boolean;
 }
 
 export async function runGap(
   settings: Settings,
-  { reason, yes }: GapOptions,
+  { reason, to: target, yes }: GapOptions,
   log: Log,
   signal: AbortSignal,
 ): Promise<number> {
@@ -58,6 +61,23 @@ export async function runGap(
   const server = await identifySource(settings, config, facts, timeline);
   const position = commonPosition(watermark, server);
   const { slot } = facts;
+  if (target !== undefined) {
+    const { publicationName } = settings;
+    await skipTo(
+      { to: target, reason, yes },
+      {
+        client,
+        destination,
+        watermark,
+        position,
+        server,
+        slot,
+        publicationName,
+        log,
+      },
+    );
+    return EXIT_CODE.stopped;
+  }
   const readable = slot?.confirmedFlushLsn && slot.walStatus !== "lost";
   const stands = readable ? parseLsn(slot.confirmedFlushLsn) : undefined;
   if (stands !== undefined && stands <= position) {

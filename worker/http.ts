@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { isHealthy } from "./condition";
 import { ConfigurationError } from "./errors";
 import type { Status } from "./status";
 
@@ -54,36 +53,23 @@ export async function serveHttp(
   };
 }
 
-/**
- * Healthy is: streaming, and nothing in it that a restart could help or
- * somebody should look at; or not yet given time to (two minutes) or failed.
- */
-export function describeHealth(
-  status: Status,
-  nowMs: number = performance.now(),
-): {
+/** Healthy is: streaming, or not yet given time to (two minutes) or failed. */
+export function describeHealth(status: Status): {
   readonly healthy: boolean;
   readonly [detail: string]: unknown;
 } {
-  const { problem, confirmedLsn, slot, counters, startedAt } = status;
-  const { judgement, heartbeats } = status;
+  const { state, problem, confirmedLsn, slot, counters, startedAt } = status;
   const ageMs = Date.now() - startedAt.getTime();
-  const isStreaming = status.state === "streaming";
   return {
     // A further attempt after a failure is no health yet: with every attempt
     // the answer would change to and fro.
-    healthy: isStreaming
-      ? !judgement || isHealthy(judgement, nowMs)
-      : status.state === "starting" && !problem && ageMs < START_MS,
-    state: isStreaming ? (judgement?.condition ?? "streaming") : status.state,
-    ...(isStreaming && judgement
-      ? { since: new Date(Date.now() - (nowMs - judgement.sinceMs)) }
-      : {}),
+    healthy:
+      state === "streaming" ||
+      (state === "starting" && !problem && ageMs < START_MS),
+    state,
     ...(problem ? { problem } : {}),
     startedAt,
     confirmedLsn,
-    ...(isStreaming ? { lagSeconds: heartbeats.lagSeconds } : {}),
-    heartbeatAgeSeconds: heartbeats.ageSeconds,
     slot,
     counters,
   };

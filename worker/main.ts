@@ -10,6 +10,7 @@ import { runGap } from "./gap-command";
 import { serveHttp } from "./http";
 import { refuseUnfit } from "./inspect";
 import { createLog, describeError } from "./log";
+import { type Lsn, parseLsn } from "./lsn";
 import { emitEmf, prometheusMetrics } from "./metrics";
 import { readSettings, type Settings } from "./settings/settings";
 import { runSetup } from "./setup-command";
@@ -55,17 +56,44 @@ program
     "go on after changes were lost for good, and record which in _bemi_gaps",
   )
   .option("--reason <text>", "what happened, for the record")
+  .option(
+    "--to <lsn>",
+    "leave out what the source still has, but cannot give, up to this position",
+  )
   .option("--yes", "do it; without, only say what would be done")
-  .action(({ reason, yes }: { reason?: string; yes?: boolean }) =>
+  .action(({ reason, to, yes }: GapArguments) =>
     finish((settings, signal) =>
       runGap(
         settings,
-        { ...(reason ? { reason } : {}), yes: yes === true },
+        {
+          ...(reason ? { reason } : {}),
+          ...(to ? { to: positionOf("--to", to) } : {}),
+          yes: yes === true,
+        },
         logFor(settings),
         signal,
       ),
     ),
   );
+
+interface GapArguments {
+  readonly reason?: string;
+  readonly to?: string;
+  readonly yes?: boolean;
+}
+
+function positionOf(option: string, text: string): Lsn {
+  try {
+    return parseLsn(text);
+  } catch (cause) {
+    throw new ConfigurationError(
+      [
+        `${option}: got ${JSON.stringify(text)}; a position as PostgreSQL writes it is needed, such as 0/16B3748`,
+      ],
+      { cause },
+    );
+  }
+}
 
 async function run(settings: Settings, signal: AbortSignal): Promise<number> {
   const log = logFor(settings);

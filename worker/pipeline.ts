@@ -17,21 +17,6 @@ const IDLE_ADVANCE_BYTES = 1024n * 1024n;
 /** … or this long, so that an idle system stays idle and its slot moves on. */
 const IDLE_ADVANCE_MS = 30_000;
 
-/** What the pipeline does now, and counts that move with what it does. */
-export interface Activity {
-  isReading: boolean;
-  reads: number;
-  isWriting: boolean;
-  writes: number;
-}
-
-export const idleActivity = (): Activity => ({
-  isReading: false,
-  reads: 0,
-  isWriting: false,
-  writes: 0,
-});
-
 export interface PipelineParts {
   readonly frames: FrameQueue;
   readonly stitcher: Stitcher;
@@ -48,8 +33,6 @@ export interface PipelineParts {
    * may not have been told yet.
    */
   readonly reached?: (position: Lsn) => void;
-  /** Kept up to date, for whoever watches. */
-  readonly activity?: Activity;
   readonly batchMaxBytes: number;
   readonly batchMaxDelayMs: number;
 }
@@ -60,21 +43,14 @@ export async function runPipeline(
   signal: AbortSignal,
 ): Promise<void> {
   const { frames, stitcher, batchMaxBytes } = parts;
-  const activity = parts.activity ?? idleActivity();
-  const writer = new Writer(parts, activity);
+  const writer = new Writer(parts);
   const wake = (): void => frames.wake();
   signal.addEventListener("abort", wake);
   let finishedSinceMs: number | undefined;
   try {
     while (!signal.aborted) {
       const block = frames.take();
-      if (block) {
-        activity.isReading = true;
-        activity.reads++;
-        await stitcher.read(block);
-        activity.isReading = false;
-        activity.reads++;
-      }
+      if (block) await stitcher.read(block);
       if (stitcher.hasFinished) finishedSinceMs ??= performance.now();
       if (stitcher.waitingBytes >= batchMaxBytes) await writer.idle();
       // Before the next write: it would step over what this one has not stored.
@@ -120,7 +96,6 @@ function waitMs(delayMs: number): number {
 /** One write at a time, beside the reading. */
 class Writer {
   readonly #parts: PipelineParts;
-  readonly #activity: Activity;
   #running: Promise<void> | undefined;
   #failure: unknown;
   /** The last batch had no end: the destination's transaction is open. */
@@ -128,9 +103,8 @@ class Writer {
   #position: Lsn;
   #advancedMs = performance.now();
 
-  constructor(parts: PipelineParts, activity: Activity) {
+  constructor(parts: PipelineParts) {
     this.#parts = parts;
-    this.#activity = activity;
     this.#position = parts.position;
   }
 
@@ -169,8 +143,6 @@ class Writer {
   }
 
   #run(write: Promise<void>, position: Lsn | undefined): void {
-    this.#activity.isWriting = true;
-    this.#activity.writes++;
     this.#running = write
       .then(() => {
         if (position === undefined) return;
@@ -185,8 +157,6 @@ class Writer {
       })
       .finally(() => {
         this.#running = undefined;
-        this.#activity.isWriting = false;
-        this.#activity.writes++;
         this.#parts.frames.wake();
       });
   }

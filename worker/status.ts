@@ -1,5 +1,4 @@
 /** What the worker knows about itself; read by health, metrics and the log. */
-import type { Judgement } from "./condition";
 import { Heartbeats } from "./stream/heartbeat";
 import type { StitchCounters } from "./stream/transaction-rows";
 
@@ -19,6 +18,12 @@ export class Status {
   hasStreamed = false;
   /** Failures since something was last made durable. */
   attempts = 0;
+  /** What is waited out now without being a fault yet: since when. */
+  waiting: { readonly what: string; readonly sinceMs: number } | undefined;
+  /** What the source ended the last stream with, if it did. */
+  streamFailure: unknown;
+  /** The same failure of the stream at the same position. */
+  repeated: { readonly what: string; readonly times: number } | undefined;
   /** Failed log-ins since the last stream; they are repeated more slowly. */
   failedLogins = 0;
   /** Of this process's last claim on the watermark (H13). */
@@ -42,8 +47,6 @@ export class Status {
   readonly heartbeats = new Heartbeats();
   /** Stored without some of their values, since the destination refused them. */
   reducedRows = 0;
-  /** How the running session gets on. */
-  judgement: Judgement | undefined;
 
   /** Everything since the process began. */
   get counters(): StitchCounters {
@@ -60,6 +63,7 @@ export class Status {
     this.state = "streaming";
     this.hasStreamed = true;
     this.problem = undefined;
+    this.waiting = undefined;
     this.failedLogins = 0;
   }
 
@@ -81,11 +85,5 @@ export interface SlotStatus {
   /** Log until the slot is lost; undefined: the server sets no limit. */
   readonly safeBytes: number | undefined;
   readonly walStatus: string;
-  /** How fast `retainedBytes` grows; undefined: watched for too short a time. */
-  readonly growthBytesPerSecond?: number;
-  /** Until the slot is lost, if that goes on; undefined: never, or not known. */
-  readonly secondsLeft?: number;
-  /** Where the server's sender stands in the log. */
-  readonly sentLsn?: string;
   readonly at: Date;
 }

@@ -9,6 +9,7 @@ import {
   EXIT_CODE,
   FencedError,
   OperatorError,
+  StandbyError,
 } from "./errors";
 import { describeError, type Log } from "./log";
 import { errorCode } from "./sql-state";
@@ -24,6 +25,15 @@ const FIRST_LOGIN_DELAY_MS = 10_000;
 const MAX_LOGIN_DELAY_MS = 15 * 60_000;
 /** A worker that has never streamed gives up: whoever started it should see. */
 const ATTEMPTS_BEFORE_FIRST_STREAM = 5;
+/** A failover takes minutes; a reader endpoint stays one (H25). */
+const STANDBY_PATIENCE_MS = 10 * 60_000;
+/**
+ * The server notices a dead predecessor after wal_sender_timeout, which is at
+ * most 60 s in the worker's sessions; half a minute more is no alarm (H39).
+ */
+const BUSY_PATIENCE_MS = 90_000;
+/** The source has failed like this, at this very position, too often (H43). */
+const REPEATS_AT_POSITION = 10;
 /** What cannot be read is not going to be readable the fourth time (H18). */
 const ATTEMPTS_AT_UNREADABLE = 3;
 
@@ -49,12 +59,19 @@ export async function supervise(
       await Promise.race([session(signal), graceOver]);
     } catch (thrown) {
       if (!signal.aborted) {
-        const error = explained(thrown);
-        const { exitCode, delayMs } = decide(error, status, Math.random());
+        const error = escalated(explained(thrown), note(thrown, status));
+        const { exitCode, delayMs } = decide(
+          error,
+          { ...countsOf(status), waitedMs: waitedMs(status) },
+          Math.random(),
+        );
         status.problem = problemOf(error);
-        if (error instanceof ConfigurationError) status.failedLogins++;
+        const isLogin =
+          error instanceof ConfigurationError &&
+          !(error instanceof StandbyError);
+        if (isLogin) status.failedLogins++;
         else status.attempts++;
-        report(error, { exitCode, delayMs }, log);
+        report(error, { exitCode, delayMs }, status, log);
         if (exitCode !== undefined) return exitCode;
         status.state = "waiting";
         await sleep(delayMs, undefined, { signal }).catch(() => undefined);
@@ -64,10 +81,16 @@ export async function supervise(
   }
 }
 
+type Counts = Pick<Status, "attempts" | "failedLogins" | "hasStreamed">;
+
+function countsOf({ attempts, failedLogins, hasStreamed }: Status): Counts {
+  return { attempts, failedLogins, hasStreamed };
+}
+
 /** What happens after a failure. `random` is in [0, 1), for jitter. */
 export function decide(
   error: unknown,
-  status: Pick<Status, "attempts" | "failedLogins" | "hasStreamed">,
+  status: Counts & { readonly waitedMs: number },
   random: number,
 ): Decision {
   const { attempts, failedLogins, hasStreamed } = status;
@@ -84,6 +107,11 @@ export function decide(
 
   if (error instanceof OperatorError) return end(EXIT_CODE.operator);
   if (error instanceof FencedError) return end(EXIT_CODE.failed);
+  if (error instanceof RepeatedError) return end(EXIT_CODE.failed);
+  if (error instanceof StandbyError && status.waitedMs < STANDBY_PATIENCE_MS) {
+    return again(1_000, 10_000);
+  }
+  if (error instanceof StandbyError) return end(EXIT_CODE.configuration);
   if (error instanceof ConfigurationError) {
     // A password that was right before is being changed somewhere.
     return hasStreamed
@@ -101,6 +129,54 @@ export function decide(
     return end(EXIT_CODE.failed);
   }
   return again(FIRST_DELAY_MS, MAX_DELAY_MS);
+}
+
+/** The source fails in the same way, at the same position, again and again. */
+class RepeatedError extends Error {
+  override readonly name = "RepeatedError";
+}
+
+/**
+ * Remembers how long, or how often, this has been so. The text of an error of
+ * the server's decoding says little, and differs between versions and clouds;
+ * what counts is its code, and that nothing was stored in between (H43).
+ */
+function note(error: unknown, status: Status): number {
+  const { streamFailure, confirmedLsn } = status;
+  status.streamFailure = undefined;
+  const waitsFor = waitingFor(error);
+  if (!waitsFor) status.waiting = undefined;
+  else if (status.waiting?.what !== waitsFor) {
+    status.waiting = { what: waitsFor, sinceMs: performance.now() };
+  }
+  const isDecoding =
+    error === streamFailure &&
+    error instanceof DatabaseError &&
+    !/^(08|57|53300|55006)/.test(error.code ?? "08");
+  if (!isDecoding) return 0;
+  const what = `${error.code} at ${confirmedLsn}`;
+  const times = status.repeated?.what === what ? status.repeated.times + 1 : 1;
+  status.repeated = { what, times };
+  return times;
+}
+
+function escalated(error: unknown, times: number): unknown {
+  if (times <= REPEATS_AT_POSITION || error instanceof OperatorError) {
+    return error;
+  }
+  return new RepeatedError(
+    `the source has ended the stream ${times} times in the same way at the same position; the slot is kept. See the source's log; if a transaction cannot be decoded at all, docs/operations.md, “A transaction that cannot be read”`,
+    { cause: error },
+  );
+}
+
+function waitingFor(error: unknown): string | undefined {
+  if (error instanceof StandbyError) return "standby";
+  return isSlotBusy(error) ? "slot" : undefined;
+}
+
+function waitedMs({ waiting }: Pick<Status, "waiting">): number {
+  return waiting ? performance.now() - waiting.sinceMs : 0;
 }
 
 /** Resolves some time after the abort. */
@@ -144,6 +220,7 @@ function problemOf(error: unknown): string {
 function report(
   error: unknown,
   decision: { exitCode: number | undefined; delayMs: number },
+  status: Status,
   log: Log,
 ): void {
   const { exitCode, delayMs } = decision;
@@ -155,7 +232,12 @@ function report(
     error: describeError(error),
     ...(exitCode === undefined ? { retryInMs: delayMs } : { exitCode }),
   };
+  const isPatient = isSlotBusy(error) && waitedMs(status) < BUSY_PATIENCE_MS;
   const level =
-    exitCode !== undefined ? "fatal" : delayMs < 1_000 ? "info" : "warn";
+    exitCode !== undefined
+      ? "fatal"
+      : delayMs < 1_000 || isPatient
+        ? "info"
+        : "warn";
   log[level](fields, problemOf(error));
 }

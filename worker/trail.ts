@@ -3,7 +3,6 @@
  * Everything opened here is closed in reverse order, whatever happens.
  */
 
-import { watchCondition } from "./condition-watch";
 import { checkNotFenced, claim, fenced } from "./destination/claim";
 import { Destination } from "./destination/destination";
 import { migrate } from "./destination/destination-schema";
@@ -13,8 +12,9 @@ import { ensurePartition, monthOf } from "./destination/partitions";
 import { recordTimeline } from "./destination/watermark";
 import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
+import { streamStartFailure } from "./network/connect";
 import { Servers } from "./network/servers";
-import { idleActivity, runPipeline } from "./pipeline";
+import { runPipeline } from "./pipeline";
 import { Releases } from "./releases";
 import { sourceIdentity } from "./row/change-row";
 import type { Settings } from "./settings/settings";
@@ -32,6 +32,9 @@ import { ownTables } from "./stream/own-tables";
 import { openReplication } from "./stream/replication";
 import { Stitcher } from "./stream/stitch";
 import { tablePolicy } from "./stream/table-policy";
+
+const WAITING_FOR_STANDBY =
+  "the source sends nothing before a standby has it (synchronized_standby_slots)";
 
 /** Batches that may wait as frames while one is being written. */
 const QUEUED_BATCHES = 2;
@@ -69,6 +72,7 @@ export async function runTrail(
     log,
   });
   checkNotFenced(known, status.epoch);
+  status.confirmedLsn = formatLsn(known.position);
   const catalog = releases.use(new Catalog(() => servers.connectSource()));
 
   const stream = releases.use(
@@ -81,6 +85,10 @@ export async function runTrail(
       maxValueBytes: settings.maxValueBytes,
       prepare: prepareStream,
       connectAgain: () => servers.connectSource(),
+      onWaiting: (reason) => log.warn({ reason }, WAITING_FOR_STANDBY),
+    }).catch((error: unknown) => {
+      status.streamFailure = error;
+      throw streamStartFailure(error, settings.source);
     }),
   );
   // The server has granted the slot to this worker alone; only now may it
@@ -123,8 +131,6 @@ export async function runTrail(
   monitorSlot({ catalog, slotName, status, log }, over.signal);
   const { heartbeats } = status;
   sendHeartbeats({ catalog, slotName, heartbeats, log }, over.signal);
-  const activity = idleActivity();
-  watchCondition({ status, stream, activity, log }, over.signal);
   keepPartitions({ servers, settings, log }, over.signal);
   keepIndexesMerged({ servers, status, log }, over.signal);
   status.confirmedLsn = formatLsn(watermark.position);
@@ -154,7 +160,7 @@ export async function runTrail(
     "streaming",
   );
   const { batchMaxBytes, batchMaxDelayMs } = settings;
-  await runPipeline(
+  const streaming = runPipeline(
     {
       frames: stream.frames,
       stitcher,
@@ -168,12 +174,15 @@ export async function runTrail(
         status.attempts = 0;
       },
       reached: (position) => heartbeats.reached(position),
-      activity,
       batchMaxBytes,
       batchMaxDelayMs,
     },
     signal,
   );
+  await streaming.catch((error: unknown) => {
+    if (error === stream.frames.failure) status.streamFailure = error;
+    throw error;
+  });
 }
 
 /** Where the slot stood when it was granted; nothing is confirmed yet. */

@@ -45,6 +45,7 @@ export const goodSlot: SlotFacts = {
   twoPhase: false,
   temporary: false,
   invalidationReason: null,
+  failover: true,
 };
 
 export const goodPublication: PublicationFacts = {

@@ -53,6 +53,8 @@ async function run(env: Record<string, string>, ...args: string[]) {
 
 const advance = (slot: string) =>
   `SELECT pg_replication_slot_advance('${slot}', pg_current_wal_lsn())`;
+const SLOT_POSITION =
+  "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name =";
 const drop = (slot: string) => `SELECT pg_drop_replication_slot('${slot}')`;
 
 test.each([
@@ -160,4 +162,101 @@ test("where no trail has begun, gap says so and makes nothing", async () => {
   );
   expect(rows).toEqual([]);
   await db.end();
+});
+
+test("gap --to leaves out what was committed before that position, and says so in the record", async () => {
+  const { db, env, slot } = await stoppedTrail();
+  try {
+    await db.query("INSERT INTO note VALUES (2), (3)");
+    const { rows } = await db.query("SELECT pg_current_wal_lsn()::text AS lsn");
+    const to: string = rows[0].lsn;
+    await db.query("INSERT INTO note VALUES (4)");
+    const state = async () => [
+      (await db.query("SELECT * FROM _bemi_watermarks")).rows,
+      (await db.query("SELECT * FROM _bemi_gaps")).rows,
+      (await db.query(`${SLOT_POSITION} '${slot}'`)).rows,
+    ];
+    const before = await state();
+
+    const asked = await run(env, "gap", "--to", to);
+    expect(asked).toMatchObject({
+      code: 3,
+      last: {
+        msg: expect.stringMatching(/at most 2 transactions with 4 changes$/),
+        remedy: expect.stringContaining(`gap --to ${to} --reason`),
+      },
+    });
+    for (const [wrong, sentence] of [
+      ["0/1", "there is nothing to leave out"],
+      ["FFFF/0", "is not written yet"],
+      ["soon", "a position as PostgreSQL writes it"],
+    ] as const) {
+      const { code, last } = await run(
+        env,
+        "gap",
+        "--to",
+        wrong,
+        "--reason",
+        "none",
+        "--yes",
+      );
+      expect({ code, msg: last?.msg }).toEqual({
+        code: 2,
+        msg: expect.stringContaining(sentence),
+      });
+    }
+    expect(await state()).toEqual(before);
+
+    const skipped = await run(
+      env,
+      "gap",
+      "--to",
+      to,
+      "--reason",
+      "cannot be decoded",
+      "--yes",
+    );
+    expect(skipped.code).toBe(0);
+    const gaps = await db.query("SELECT to_lsn, reason FROM _bemi_gaps");
+    expect(gaps.rows).toEqual([{ to_lsn: to, reason: "cannot be decoded" }]);
+
+    await using worker = WorkerProcess.start(env);
+    await worker.log("streaming");
+    await eventually("the change after the gap", async () =>
+      (await trail(db)).includes(4),
+    );
+    expect(await trail(db)).toEqual([1, 4]);
+    await db.query("INSERT INTO note VALUES (5)");
+    const now = await db.query("SELECT pg_current_wal_lsn()::text AS lsn");
+    const reason = ["--reason", "none", "--yes"];
+    const end = now.rows[0].lsn;
+    // Whichever it finds first: the worker has it all, or holds the slot.
+    const { code } = await run(env, "gap", "--to", end, ...reason);
+    expect([2, 3]).toContain(code);
+  } finally {
+    await db.end();
+  }
+});
+
+test("gap --to gets past changes that the source cannot decode, without a new slot", async () => {
+  const { db, env } = await stoppedTrail();
+  try {
+    await db.query("DROP PUBLICATION bemi");
+    await db.query("INSERT INTO note VALUES (2)");
+    await db.query("CREATE PUBLICATION bemi FOR ALL TABLES");
+    const { rows } = await db.query("SELECT pg_current_wal_lsn()::text AS lsn");
+    await db.query("INSERT INTO note VALUES (3)");
+    expect((await run(env)).code).toBe(3);
+    const reason = ["--reason", "publication dropped", "--yes"];
+    const skipped = await run(env, "gap", "--to", rows[0].lsn, ...reason);
+    expect(skipped.code).toBe(0);
+    await using worker = WorkerProcess.start(env);
+    await worker.log("streaming");
+    await eventually("the change after the gap", async () =>
+      (await trail(db)).includes(3),
+    );
+    expect(await trail(db)).toEqual([1, 3]);
+  } finally {
+    await db.end();
+  }
 });

@@ -4,6 +4,7 @@ import {
   ConfigurationError,
   FencedError,
   OperatorError,
+  StandbyError,
 } from "../../worker/errors";
 import { UnreachableError } from "../../worker/network/connect";
 import { Status } from "../../worker/status";
@@ -15,8 +16,14 @@ const unreadable = Object.create(UnreadableMessageError.prototype) as Error;
 const slotBusy = coded("55006");
 const unreachable = new UnreachableError("no");
 const wrong = new ConfigurationError(["no"]);
+const standby = new StandbyError(["in recovery"]);
 
-const streamed = { attempts: 0, failedLogins: 0, hasStreamed: true };
+const streamed = {
+  attempts: 0,
+  failedLogins: 0,
+  hasStreamed: true,
+  waitedMs: 0,
+};
 const fresh = { ...streamed, hasStreamed: false };
 
 test.each<[string, unknown, Parameters<typeof decide>[1], object]>([
@@ -91,6 +98,20 @@ test.each<[string, unknown, Parameters<typeof decide>[1], object]>([
     unreadable,
     { ...streamed, attempts: 2 },
     { exitCode: 1 },
+  ],
+  ["a standby after a stream", standby, streamed, { delayMs: 1_000 }],
+  ["a standby where a trail goes on", standby, fresh, { delayMs: 1_000 }],
+  [
+    "a standby for nearly ten minutes",
+    standby,
+    { ...streamed, attempts: 90, waitedMs: 599_000 },
+    { delayMs: 10_000 },
+  ],
+  [
+    "a standby for ten minutes",
+    standby,
+    { ...streamed, waitedMs: 600_000 },
+    { exitCode: 2 },
   ],
   ["something that is no error", "thrown", streamed, { delayMs: 250 }],
 ])("%s", (_name, error, status, expected) => {

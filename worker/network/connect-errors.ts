@@ -3,6 +3,7 @@
  * by SQLSTATE and errno; texts differ between versions and languages. Says
  * nothing of the password, nor of a text that may hold it.
  */
+import { DatabaseError } from "pg";
 import { errorCode } from "../sql-state";
 
 /** Which server was meant; no more than this is ever said of it. */
@@ -31,9 +32,11 @@ type Verdict = "retry" | "configuration" | "operator";
 export function describeConnectFailure(
   error: unknown,
   connection: ConnectTarget,
+  { replicates }: { readonly replicates: boolean } = { replicates: false },
 ): ConnectFailure {
   const code = codeOf(error);
-  const { verdict, what, remedy } = explain(error, code);
+  const { verdict, what, remedy } =
+    code === TOO_MANY ? exhausted(error, replicates) : explain(error, code);
   const { host, port } = connection;
   const named = (text: string) =>
     text
@@ -128,6 +131,44 @@ const notReady = (what: string): Explanation => ({
   remedy: "wait; if it lasts, see the server's log",
 });
 
+const TOO_MANY = "53300";
+
+/**
+ * One code for five limits (H44); which one is told by the function that raised
+ * it, and, of a full server, by the kind of connection. The worker takes nobody
+ * else's place: it waits.
+ */
+function exhausted(error: unknown, replicates: boolean): Explanation {
+  const routine = error instanceof DatabaseError ? error.routine : undefined;
+  const limit = (what: string, remedy: string): Explanation => ({
+    verdict: "retry",
+    what: `has no connection free for <user>: ${what}`,
+    remedy: `${remedy}; the worker needs two at the source (stream and look-ups), one at the destination`,
+  });
+  if (routine === "InitializeSessionUserId") {
+    return limit(
+      "the role's CONNECTION LIMIT is reached",
+      "ALTER ROLE <user> CONNECTION LIMIT …, or end connections of this role that are no longer needed",
+    );
+  }
+  if (routine === "CheckMyDatabase") {
+    return limit(
+      "the CONNECTION LIMIT of database <database> is reached",
+      "ALTER DATABASE … CONNECTION LIMIT …, or end connections that are no longer needed",
+    );
+  }
+  if (replicates && routine === "InitProcess") {
+    return limit(
+      "all WAL senders are in use (max_wal_senders)",
+      "raise max_wal_senders and restart the server, or end a replication that is no longer needed (pg_stat_replication)",
+    );
+  }
+  return limit(
+    "all are in use (max_connections)",
+    "raise max_connections and restart the server, or end connections that are no longer needed (pg_stat_activity)",
+  );
+}
+
 const KNOWN: ReadonlyMap<string, Explanation> = new Map([
   ["ECONNREFUSED", unreachable("refuses connections")],
   ["ENOTFOUND", unreachable("is not a name that can be resolved")],
@@ -140,15 +181,6 @@ const KNOWN: ReadonlyMap<string, Explanation> = new Map([
   ["57P01", notReady("is being shut down")],
   ["57P02", notReady("has crashed and restarts")],
   ["57P03", notReady("takes no connections yet")],
-  [
-    "53300",
-    {
-      verdict: "retry",
-      what: "has no connection free for <user>",
-      remedy:
-        "raise max_connections, max_wal_senders or the role's CONNECTION LIMIT, or end connections that are no longer needed",
-    },
-  ],
   [
     "28P01",
     {

@@ -2,9 +2,10 @@
  * Connections to the two servers, each made anew with a fresh password and a
  * fresh name look-up, so that rotation and failover need nobody (H27, H28).
  */
-import { Client, type ClientConfig } from "pg";
+import { Client, type ClientConfig, DatabaseError } from "pg";
 import { ConfigurationError, OperatorError } from "../errors";
 import type { ConnectionSettings } from "../settings/settings";
+import { errorCode } from "../sql-state";
 import { describeConnectFailure } from "./connect-errors";
 import { tlsOptions } from "./tls";
 import type { Tunnel } from "./tunnel";
@@ -90,7 +91,10 @@ async function open(
     return client;
   } catch (error) {
     await client.end().catch(() => undefined);
-    throw connectFailure(error, connection);
+    const { replication } = config as { replication?: string };
+    throw connectFailure(error, connection, {
+      replicates: replication !== undefined,
+    });
   }
 }
 
@@ -108,12 +112,29 @@ class ServerClient extends Client {
   }
 }
 
+/**
+ * Why a stream did not start: the connection was refused, which is said as of
+ * any other, or the server has the connection and refuses the slot.
+ */
+export function streamStartFailure(
+  error: unknown,
+  connection: ConnectionSettings,
+): unknown {
+  const isRefusal =
+    !(error instanceof DatabaseError) || error.severity === "FATAL";
+  const isOurs =
+    error instanceof OperatorError || error instanceof ConfigurationError;
+  if (!isRefusal || isOurs || errorCode(error) === undefined) return error;
+  return connectFailure(error, connection, { replicates: true });
+}
+
 /** The error that says what failed and what happens next. */
 export function connectFailure(
   error: unknown,
   connection: ConnectionSettings,
+  kind: { readonly replicates: boolean } = { replicates: false },
 ): Error {
-  const failure = describeConnectFailure(error, connection);
+  const failure = describeConnectFailure(error, connection, kind);
   if (failure.verdict === "configuration") {
     return new ConfigurationError([`${failure.message}: ${failure.remedy}`], {
       cause: error,

@@ -15,7 +15,8 @@ export function checkSlot(
   const name = `slot ${JSON.stringify(slotName)}`;
   if (slot) {
     const wrong = checkKind(slot, facts.database.name, name);
-    return wrong.length > 0 ? wrong : checkAlive(slot, name);
+    if (wrong.length > 0) return wrong;
+    return [...checkAlive(slot, name), ...checkFailover(slot, slotName)];
   }
   if (willSetUp) return [];
   return [
@@ -79,6 +80,19 @@ function checkAlive(slot: SlotFacts, name: string): Finding[] {
       message: `${name} is lost (wal_status = ${slot.walStatus}, reason: ${reason}); the changes since ${slot.confirmedFlushLsn ?? "its last position"} cannot be read any more`,
       remedy:
         "run the worker's subcommand gap, which records what is missing and makes the slot anew, and raise max_slot_wal_keep_size: docs/operations.md, lost slot",
+    },
+  ];
+}
+
+/** A slot from before the upgrade to 17, or made by hand. */
+function checkFailover(slot: SlotFacts, slotName: string): Finding[] {
+  if (slot.failover !== false) return [];
+  return [
+    {
+      code: "slot-without-failover",
+      severity: "warning",
+      message: `slot ${JSON.stringify(slotName)} is not copied to standbys; after a failover to one the slot is gone, and changes may be missing`,
+      remedy: `while the worker is stopped, over a replication connection: psql "dbname=${slot.database} replication=database" -c 'ALTER_REPLICATION_SLOT ${slotName} (FAILOVER true)'; what a standby needs: docs/operations.md, failover`,
     },
   ];
 }

@@ -235,12 +235,15 @@ function publicationSteps(
 /** Last: decoding a change looks up the publication as of that change (H41). */
 function slotSteps({ facts }: Situation, { slotName }: SetUpOptions): Step[] {
   if (facts.slot) return [];
+  // From 17 on a standby that synchronises slots takes this one over, and the
+  // trail survives a failover (H37); nothing else comes of it.
+  const failover = facts.versionNum >= 170000 ? ", failover => true" : "";
   return [
     {
       kind: "slot",
       what: `the replication slot ${slotName}`,
       statements: [
-        `SELECT lsn::text AS lsn FROM pg_catalog.pg_create_logical_replication_slot(${escapeLiteral(slotName)}, 'pgoutput')`,
+        `SELECT lsn::text AS lsn FROM pg_catalog.pg_create_logical_replication_slot(${escapeLiteral(slotName)}, 'pgoutput'${failover})`,
       ],
       relationOids: [],
     },

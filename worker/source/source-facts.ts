@@ -68,6 +68,8 @@ export interface SlotFacts {
   readonly temporary: boolean;
   /** 17 and later. */
   readonly invalidationReason: string | null;
+  /** Copied to standbys; null before 17, which cannot. */
+  readonly failover: boolean | null;
 }
 
 export interface EventTriggerFacts {
@@ -187,7 +189,7 @@ SELECT pg_catalog.current_setting('server_version_num')::int AS "versionNum",
 FROM pg_catalog.pg_database d, pg_catalog.pg_roles r
 WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user`;
 
-/** two_phase came with 14, invalidation_reason with 17. */
+/** two_phase came with 14, invalidation_reason and failover with 17. */
 function slotQuery(name: string): string {
   return `
 SELECT s.plugin::text AS plugin, s.slot_type AS type,
@@ -196,7 +198,8 @@ SELECT s.plugin::text AS plugin, s.slot_type AS type,
   s.confirmed_flush_lsn::text AS "confirmedFlushLsn",
   s.wal_status AS "walStatus", s.safe_wal_size::text AS "safeWalBytes",
   COALESCE((to_jsonb(s)->>'two_phase')::boolean, false) AS "twoPhase",
-  s.temporary, to_jsonb(s)->>'invalidation_reason' AS "invalidationReason"
+  s.temporary, to_jsonb(s)->>'invalidation_reason' AS "invalidationReason",
+  (to_jsonb(s)->>'failover')::boolean AS failover
 FROM pg_catalog.pg_replication_slots s
 WHERE s.slot_name = ${escapeLiteral(name)}`;
 }

@@ -9,6 +9,7 @@ import {
   readWatermark,
   type Watermark,
 } from "../destination/watermark";
+import { StandbyError } from "../errors";
 import { type Finding, refuse } from "../finding";
 import type { Log } from "../log";
 import { connect } from "../network/connect";
@@ -16,6 +17,7 @@ import type { Settings } from "../settings/settings";
 import { checkContinuity } from "./continuity";
 import { identifySource, type SourceServer } from "./identify-source";
 import { checkSource } from "./preflight";
+import { checkServer } from "./preflight-server";
 import { setUpSource } from "./setup";
 import { readSourceFacts, type SourceFacts } from "./source-facts";
 import { readTables } from "./tracked-tables";
@@ -49,6 +51,7 @@ export async function prepareSource(parts: {
       facts.database.name,
       settings.slotName,
     );
+    if (known && facts.inRecovery) throw standby(facts);
     const source = await identifySource(
       settings,
       config,
@@ -65,6 +68,14 @@ export async function prepareSource(parts: {
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+function standby(facts: SourceFacts): StandbyError {
+  return new StandbyError(
+    checkServer(facts)
+      .filter(({ code }) => code === "standby")
+      .map(({ message, remedy }) => `${message}: ${remedy}`),
+  );
 }
 
 /** A trail begins where its slot stands, made now or by somebody before. */
@@ -90,10 +101,16 @@ async function begin(
 }
 
 /**
- * Refuses a source that cannot be tracked. Writes of the application that fail
- * are no reason to stop a trail: they fail all the same without it, and what
- * does go through would be missing.
+ * Writes of the application that fail are no reason to stop a trail: they fail
+ * all the same without it, and what does go through would be missing. A WAL
+ * sender may be free again when the stream asks for it (H44).
  */
+const PASSING: ReadonlySet<string> = new Set([
+  "table-writes-fail",
+  "no-free-wal-sender",
+]);
+
+/** Refuses a source that cannot be tracked. */
 async function check(
   client: Client,
   facts: SourceFacts,
@@ -101,8 +118,8 @@ async function check(
   log: Log,
 ): Promise<void> {
   const findings = checkSource(facts, await readTables(client), settings);
-  const stops = (finding: Finding) =>
-    finding.severity === "error" && finding.code !== "table-writes-fail";
+  const stops = ({ severity, code }: Finding) =>
+    severity === "error" && !PASSING.has(code);
   for (const finding of findings) {
     if (stops(finding)) continue;
     const { severity, code, message, remedy } = finding;

@@ -46,6 +46,11 @@ export class FrameQueue {
     return this.#paused;
   }
 
+  /** What ended the stream. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
   /** Appends a frame: its kind, then 8 bytes of LSN, then the payload. */
   push(kind: number, lsn: Uint8Array, payload: Uint8Array): void {
     const size = FRAME_HEADER_BYTES + payload.length;

@@ -35,6 +35,8 @@ export interface ReplicationOptions {
   readonly limitBytes: number;
   /** Larger values are hashed as they arrive. */
   readonly maxValueBytes: number;
+  /** The server sends nothing before a standby has it; says which. */
+  readonly onWaiting?: (message: string) => void;
   /** Runs on the replication connection before the stream starts. */
   readonly prepare: (client: Client) => Promise<void>;
   /** An ordinary connection to the same server, to ask about a silent stream. */
@@ -50,15 +52,12 @@ export interface ReplicationStream extends AsyncDisposable {
    */
   confirm(position: Lsn): void;
   readonly confirmed: Lsn;
-  /** Pieces that came so far; of a large message there are many. */
-  readonly chunks: number;
 }
 
 /** Parts of `pg` that its types leave out; the library uses them likewise. */
 interface RawConnection {
   sendCopyFromChunk(frame: Buffer): void;
   readonly stream: {
-    on(event: "data", listener: () => void): void;
     pause(): void;
     resume(): void;
     destroy(error?: Error): void;
@@ -84,7 +83,6 @@ export async function openReplication(
   let endWatch: (() => void) | undefined;
   let confirmed = 0n;
   let received = 0n;
-  let chunks = 0;
 
   const frames = new FrameQueue({
     limitBytes: options.limitBytes,
@@ -116,15 +114,17 @@ export async function openReplication(
     });
     connection = (client as unknown as { connection: RawConnection })
       .connection;
-    connection.stream.on("data", () => {
-      chunks++;
-    });
     client.on("notice", (notice) => {
+      if (notice.severity !== "WARNING" || notice.code !== "55000") return;
+      // The same code for a standby of synchronized_standby_slots that is not
+      // there (17 and later): the server waits for it, and so do we (H37).
+      if (notice.routine === "StandbySlotsHaveCaughtup") {
+        options.onWaiting?.(notice.message ?? "");
+        return;
+      }
       // PostgreSQL 18 skips a missing publication with no more than this, and
       // would let its changes pass by (H23).
-      if (notice.severity === "WARNING" && notice.code === "55000") {
-        frames.fail(missingPublication(options.publicationName));
-      }
+      frames.fail(missingPublication(options.publicationName));
     });
     statusTimer = setInterval(() => sendStatus(), intervalMs);
   });
@@ -164,9 +164,6 @@ export async function openReplication(
     frames,
     get confirmed() {
       return confirmed;
-    },
-    get chunks() {
-      return chunks;
     },
     confirm(position) {
       if (position <= confirmed) return;
