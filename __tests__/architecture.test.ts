@@ -82,6 +82,15 @@ test.each([
   expect(users.map((file) => file.split("/").at(-1))).toEqual(expected);
 });
 
+// It would decode gigabytes for a figure that the catalogue has (H83).
+test("nothing in the worker looks into the log to measure the slot", async () => {
+  const { files } = await importsOf(root, "worker");
+  const lookers = files.filter((file) =>
+    /pg_logical_slot_(peek|get)/.test(readFileSync(join(root, file), "utf8")),
+  );
+  expect(lookers).toEqual([]);
+});
+
 test("a violation through another file is found", async () => {
   const scratch = mkdtempSync(join(tmpdir(), "imports-"));
   for (const folder of ["worker", "config", "stacks"])

@@ -7,6 +7,8 @@ export const ONCE: Readonly<Record<string, string>> = {
     "starts every version by itself, 13 included",
   "__tests__/scripts/start.pg.test.ts":
     "npm start: terminal, signals and output",
+  "__tests__/worker/frozen.pg.test.ts":
+    "what the worker makes of a server that does not answer",
   "__tests__/worker/late-context.pg.test.ts":
     "what the worker does with rows that it has handed on already",
   "__tests__/worker/latency.pg.test.ts":
@@ -15,4 +17,6 @@ export const ONCE: Readonly<Record<string, string>> = {
     "the worker's memory, whatever the server sends",
   "__tests__/worker/outage.pg.test.ts":
     "the worker's patience while a destination is away or locked",
+  "__tests__/worker/worker-down.pg.test.ts":
+    "how the worker reads, reports and works off a backlog",
 };

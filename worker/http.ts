@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isHealthy } from "./condition";
 import { ConfigurationError } from "./errors";
 import type { Status } from "./status";
 
@@ -53,23 +54,36 @@ export async function serveHttp(
   };
 }
 
-/** Healthy is: streaming, or not yet given time to (two minutes) or failed. */
-export function describeHealth(status: Status): {
+/**
+ * Healthy is: streaming, and nothing in it that a restart could help or
+ * somebody should look at; or not yet given time to (two minutes) or failed.
+ */
+export function describeHealth(
+  status: Status,
+  nowMs: number = performance.now(),
+): {
   readonly healthy: boolean;
   readonly [detail: string]: unknown;
 } {
-  const { state, problem, confirmedLsn, slot, counters, startedAt } = status;
+  const { problem, confirmedLsn, slot, counters, startedAt } = status;
+  const { judgement, heartbeats } = status;
   const ageMs = Date.now() - startedAt.getTime();
+  const isStreaming = status.state === "streaming";
   return {
     // A further attempt after a failure is no health yet: with every attempt
     // the answer would change to and fro.
-    healthy:
-      state === "streaming" ||
-      (state === "starting" && !problem && ageMs < START_MS),
-    state,
+    healthy: isStreaming
+      ? !judgement || isHealthy(judgement, nowMs)
+      : status.state === "starting" && !problem && ageMs < START_MS,
+    state: isStreaming ? (judgement?.condition ?? "streaming") : status.state,
+    ...(isStreaming && judgement
+      ? { since: new Date(Date.now() - (nowMs - judgement.sinceMs)) }
+      : {}),
     ...(problem ? { problem } : {}),
     startedAt,
     confirmedLsn,
+    ...(isStreaming ? { lagSeconds: heartbeats.lagSeconds } : {}),
+    heartbeatAgeSeconds: heartbeats.ageSeconds,
     slot,
     counters,
   };

@@ -3,6 +3,7 @@
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
 import { Counter, Gauge, Registry } from "prom-client";
+import { isBlocked, type Judgement } from "./condition";
 import type { Status } from "./status";
 
 const EMF_INTERVAL_MS = 60_000;
@@ -11,7 +12,7 @@ const EMF_NAMESPACE = "BemiProvisioningKit";
 export interface Figure {
   readonly name: string;
   readonly emfName: string;
-  readonly unit: "Count" | "Bytes" | "Seconds" | "None";
+  readonly unit: "Count" | "Bytes" | "Bytes/Second" | "Seconds" | "None";
   readonly help: string;
   readonly read: (status: Status) => number | undefined;
 }
@@ -88,6 +89,13 @@ export const FIGURES: readonly Figure[] = [
     read: (status) => status.waitingBytes(),
   },
   {
+    name: "bemi_worker_blocked_seconds",
+    emfName: "Blocked",
+    unit: "Seconds",
+    help: "Since a dependency, or the worker itself, keeps the stream from getting on; 0 while it does",
+    read: ({ judgement }) => judgement && blockedSeconds(judgement),
+  },
+  {
     name: "bemi_worker_lag_seconds",
     emfName: "Lag",
     unit: "Seconds",
@@ -130,7 +138,26 @@ export const FIGURES: readonly Figure[] = [
     help: "Log that may still be written before the slot is lost",
     read: (status) => status.slot?.safeBytes,
   },
+  {
+    name: "bemi_slot_growth_bytes_per_second",
+    emfName: "SlotGrowth",
+    unit: "Bytes/Second",
+    help: "How fast the log that the source keeps for the slot grew in the last five minutes",
+    read: (status) => status.slot?.growthBytesPerSecond,
+  },
+  {
+    name: "bemi_slot_exhaustion_seconds",
+    emfName: "SlotExhaustion",
+    unit: "Seconds",
+    help: "Until the slot is lost if it goes on growing like that",
+    read: (status) => status.slot?.secondsLeft,
+  },
 ];
+
+function blockedSeconds({ condition, sinceMs }: Judgement): number {
+  if (!isBlocked(condition)) return 0;
+  return Math.round(performance.now() - sinceMs) / 1000;
+}
 
 /** Text for `GET /metrics`. */
 export function prometheusMetrics(

@@ -17,6 +17,21 @@ const IDLE_ADVANCE_BYTES = 1024n * 1024n;
 /** … or this long, so that an idle system stays idle and its slot moves on. */
 const IDLE_ADVANCE_MS = 30_000;
 
+/** What the pipeline does now, and counts that move with what it does. */
+export interface Activity {
+  isReading: boolean;
+  reads: number;
+  isWriting: boolean;
+  writes: number;
+}
+
+export const idleActivity = (): Activity => ({
+  isReading: false,
+  reads: 0,
+  isWriting: false,
+  writes: 0,
+});
+
 export interface PipelineParts {
   readonly frames: FrameQueue;
   readonly stitcher: Stitcher;
@@ -33,6 +48,8 @@ export interface PipelineParts {
    * may not have been told yet.
    */
   readonly reached?: (position: Lsn) => void;
+  /** Kept up to date, for whoever watches. */
+  readonly activity?: Activity;
   readonly batchMaxBytes: number;
   readonly batchMaxDelayMs: number;
 }
@@ -43,14 +60,21 @@ export async function runPipeline(
   signal: AbortSignal,
 ): Promise<void> {
   const { frames, stitcher, batchMaxBytes } = parts;
-  const writer = new Writer(parts);
+  const activity = parts.activity ?? idleActivity();
+  const writer = new Writer(parts, activity);
   const wake = (): void => frames.wake();
   signal.addEventListener("abort", wake);
   let finishedSinceMs: number | undefined;
   try {
     while (!signal.aborted) {
       const block = frames.take();
-      if (block) await stitcher.read(block);
+      if (block) {
+        activity.isReading = true;
+        activity.reads++;
+        await stitcher.read(block);
+        activity.isReading = false;
+        activity.reads++;
+      }
       if (stitcher.hasFinished) finishedSinceMs ??= performance.now();
       if (stitcher.waitingBytes >= batchMaxBytes) await writer.idle();
       // Before the next write: it would step over what this one has not stored.
@@ -96,6 +120,7 @@ function waitMs(delayMs: number): number {
 /** One write at a time, beside the reading. */
 class Writer {
   readonly #parts: PipelineParts;
+  readonly #activity: Activity;
   #running: Promise<void> | undefined;
   #failure: unknown;
   /** The last batch had no end: the destination's transaction is open. */
@@ -103,8 +128,9 @@ class Writer {
   #position: Lsn;
   #advancedMs = performance.now();
 
-  constructor(parts: PipelineParts) {
+  constructor(parts: PipelineParts, activity: Activity) {
     this.#parts = parts;
+    this.#activity = activity;
     this.#position = parts.position;
   }
 
@@ -143,6 +169,8 @@ class Writer {
   }
 
   #run(write: Promise<void>, position: Lsn | undefined): void {
+    this.#activity.isWriting = true;
+    this.#activity.writes++;
     this.#running = write
       .then(() => {
         if (position === undefined) return;
@@ -157,6 +185,8 @@ class Writer {
       })
       .finally(() => {
         this.#running = undefined;
+        this.#activity.isWriting = false;
+        this.#activity.writes++;
         this.#parts.frames.wake();
       });
   }

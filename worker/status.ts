@@ -1,4 +1,5 @@
 /** What the worker knows about itself; read by health, metrics and the log. */
+import type { Judgement } from "./condition";
 import { Heartbeats } from "./stream/heartbeat";
 import type { StitchCounters } from "./stream/transaction-rows";
 
@@ -47,6 +48,8 @@ export class Status {
   readonly heartbeats = new Heartbeats();
   /** Stored without some of their values, since the destination refused them. */
   reducedRows = 0;
+  /** How the running session gets on. */
+  judgement: Judgement | undefined;
 
   /** Everything since the process began. */
   get counters(): StitchCounters {
@@ -85,5 +88,11 @@ export interface SlotStatus {
   /** Log until the slot is lost; undefined: the server sets no limit. */
   readonly safeBytes: number | undefined;
   readonly walStatus: string;
+  /** How fast `retainedBytes` grows; undefined: watched for too short a time. */
+  readonly growthBytesPerSecond?: number;
+  /** Until the slot is lost, if that goes on; undefined: never, or not known. */
+  readonly secondsLeft?: number;
+  /** Where the server's sender stands in the log. */
+  readonly sentLsn?: string;
   readonly at: Date;
 }

@@ -3,6 +3,7 @@
  * Everything opened here is closed in reverse order, whatever happens.
  */
 
+import { watchCondition } from "./condition-watch";
 import { checkNotFenced, claim, fenced } from "./destination/claim";
 import { Destination } from "./destination/destination";
 import { migrate } from "./destination/destination-schema";
@@ -14,7 +15,7 @@ import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { streamStartFailure } from "./network/connect";
 import { Servers } from "./network/servers";
-import { runPipeline } from "./pipeline";
+import { idleActivity, runPipeline } from "./pipeline";
 import { Releases } from "./releases";
 import { sourceIdentity } from "./row/change-row";
 import type { Settings } from "./settings/settings";
@@ -131,6 +132,8 @@ export async function runTrail(
   monitorSlot({ catalog, slotName, status, log }, over.signal);
   const { heartbeats } = status;
   sendHeartbeats({ catalog, slotName, heartbeats, log }, over.signal);
+  const activity = idleActivity();
+  watchCondition({ status, stream, activity, log }, over.signal);
   keepPartitions({ servers, settings, log }, over.signal);
   keepIndexesMerged({ servers, status, log }, over.signal);
   status.confirmedLsn = formatLsn(watermark.position);
@@ -174,6 +177,7 @@ export async function runTrail(
         status.attempts = 0;
       },
       reached: (position) => heartbeats.reached(position),
+      activity,
       batchMaxBytes,
       batchMaxDelayMs,
     },

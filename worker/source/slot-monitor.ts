@@ -8,6 +8,7 @@ import { ConfigurationError } from "../errors";
 import { describeError, type Log } from "../log";
 import type { SlotStatus, Status } from "../status";
 import type { Catalog } from "./catalog";
+import { SlotTrend } from "./slot-trend";
 
 const POLL_MS = 10_000;
 const PROGRESS_MS = 60_000;
@@ -30,6 +31,7 @@ export function monitorSlot(
   const { catalog, slotName, status, log } = parts;
   let reported = { atMs: Date.now(), changes: status.counters.changes };
   let level: WalLevel = "ok";
+  const trend = new SlotTrend();
   let failures = 0;
   let delayMs = POLL_MS;
 
@@ -37,7 +39,10 @@ export function monitorSlot(
     try {
       const slot = await readSlot(catalog, slotName);
       if (signal.aborted) return;
-      status.slot = slot;
+      status.slot = slot && {
+        ...slot,
+        ...exhaustion(slot, trend.add(performance.now(), slot.retainedBytes)),
+      };
       failures = 0;
       delayMs = POLL_MS;
     } catch (error) {
@@ -83,6 +88,19 @@ export function monitorSlot(
   void repeat();
 }
 
+/** When the log that may still be written is used up, at the present growth. */
+export function exhaustion(
+  { safeBytes }: Pick<SlotStatus, "safeBytes">,
+  growthBytesPerSecond: number | undefined,
+): Pick<SlotStatus, "growthBytesPerSecond" | "secondsLeft"> {
+  if (growthBytesPerSecond === undefined) return {};
+  if (safeBytes === undefined || growthBytesPerSecond === 0) {
+    return { growthBytesPerSecond };
+  }
+  const secondsLeft = Math.round(Math.max(0, safeBytes) / growthBytesPerSecond);
+  return { growthBytesPerSecond, secondsLeft };
+}
+
 type WalLevel = "ok" | "half" | "critical";
 
 const WARNINGS: Readonly<Record<WalLevel, string>> = {
@@ -110,8 +128,9 @@ async function readSlot(
   const [row] = await catalog.query<Record<string, string | null>>(
     `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text AS lag,
             pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text AS retained,
-            safe_wal_size::text AS safe, wal_status
-       FROM pg_replication_slots WHERE slot_name = '${slotName}'`,
+            safe_wal_size::text AS safe, wal_status, sent_lsn::text AS sent
+       FROM pg_replication_slots LEFT JOIN pg_stat_replication ON pid = active_pid
+      WHERE slot_name = '${slotName}'`,
   );
   if (!row) return undefined;
   return {
@@ -119,11 +138,12 @@ async function readSlot(
     retainedBytes: Math.max(0, Number(row.retained ?? 0)),
     safeBytes: row.safe === null ? undefined : Number(row.safe),
     walStatus: row.wal_status ?? "unknown",
+    ...(row.sent ? { sentLsn: row.sent } : {}),
     at: new Date(),
   };
 }
 
 function slotFields(slot: SlotStatus): Record<string, unknown> {
-  const { lagBytes, retainedBytes, safeBytes, walStatus } = slot;
-  return { lagBytes, retainedBytes, safeBytes, walStatus };
+  const { sentLsn, at, ...fields } = slot;
+  return fields;
 }

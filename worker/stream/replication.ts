@@ -52,12 +52,15 @@ export interface ReplicationStream extends AsyncDisposable {
    */
   confirm(position: Lsn): void;
   readonly confirmed: Lsn;
+  /** Pieces that came so far; of a large message there are many. */
+  readonly chunks: number;
 }
 
 /** Parts of `pg` that its types leave out; the library uses them likewise. */
 interface RawConnection {
   sendCopyFromChunk(frame: Buffer): void;
   readonly stream: {
+    on(event: "data", listener: () => void): void;
     pause(): void;
     resume(): void;
     destroy(error?: Error): void;
@@ -83,6 +86,7 @@ export async function openReplication(
   let endWatch: (() => void) | undefined;
   let confirmed = 0n;
   let received = 0n;
+  let chunks = 0;
 
   const frames = new FrameQueue({
     limitBytes: options.limitBytes,
@@ -114,6 +118,9 @@ export async function openReplication(
     });
     connection = (client as unknown as { connection: RawConnection })
       .connection;
+    connection.stream.on("data", () => {
+      chunks++;
+    });
     client.on("notice", (notice) => {
       if (notice.severity !== "WARNING" || notice.code !== "55000") return;
       // The same code for a standby of synchronized_standby_slots that is not
@@ -164,6 +171,9 @@ export async function openReplication(
     frames,
     get confirmed() {
       return confirmed;
+    },
+    get chunks() {
+      return chunks;
     },
     confirm(position) {
       if (position <= confirmed) return;
