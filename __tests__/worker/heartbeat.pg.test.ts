@@ -108,14 +108,14 @@ test("the delay is measured without a clock that somebody sets, and is unknown w
     {},
     { nodeOptions: ["--import", hour] },
   );
-  const lag = await eventually(
+  const age = await eventually(
     "the first heartbeat",
-    () => figure(late, "bemi_worker_lag_seconds", wrongClock.slot),
+    () => figure(late, "bemi_worker_heartbeat_age_seconds", wrongClock.slot),
     60_000,
   );
-  expect(lag).toBeLessThan(20);
+  expect(age).toBeLessThan(60);
   expect(
-    await figure(late, "bemi_worker_heartbeat_age_seconds", wrongClock.slot),
+    await figure(late, "bemi_worker_lag_seconds", wrongClock.slot),
   ).toBeLessThan(60);
 
   await using denied = await create();

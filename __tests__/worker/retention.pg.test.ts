@@ -60,7 +60,27 @@ test("expired months are dropped, younger ones and next month's partition are th
     );
     return rows.length === 1;
   });
+  // Who comes while a month is on its way out does not wait for it either, and
+  // does not keep it: it goes with the last who could see it.
+  const arriving = await cluster.client("retention");
+  await arriving.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  const seen = async () => {
+    const { rows } = await arriving.query(
+      `SELECT count(*)::int AS n FROM changes WHERE "table" = 't'`,
+    );
+    return rows[0].n;
+  };
+  expect(await seen()).toBe(2);
   await reader.query("COMMIT");
+  await eventually("the first month to go", async () => {
+    const { rows } = await db.query("SELECT to_regclass($1) AS name", [
+      partitionOf(thisMonth - 5).name,
+    ]);
+    return rows[0].name === null;
+  });
+  // The second one is still in this reader's sight, and readable.
+  expect(await seen()).toBe(2);
+  await arriving.query("COMMIT");
 
   const partitions = async () => {
     const { rows } = await db.query(
@@ -83,5 +103,5 @@ test("expired months are dropped, younger ones and next month's partition are th
       ])
     ).rows,
   ).toEqual([{ gone: null }]);
-  await Promise.all([reader.end(), db.end()]);
+  await Promise.all([reader.end(), arriving.end(), db.end()]);
 });
