@@ -68,6 +68,7 @@ export async function runPipeline(
   try {
     while (!signal.aborted) {
       const block = frames.take();
+      if (!block && frames.end) break;
       if (block) {
         activity.isReading = true;
         activity.reads++;
@@ -98,6 +99,7 @@ export async function runPipeline(
       : undefined;
     if (last) writer.start(last);
     await writer.idle();
+    if (frames.end && !signal.aborted) throw frames.end;
   } finally {
     signal.removeEventListener("abort", wake);
   }

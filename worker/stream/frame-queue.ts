@@ -33,6 +33,7 @@ export class FrameQueue {
   #paused = false;
   #wake: (() => void) | undefined;
   #failure: Error | undefined;
+  #end: Error | undefined;
 
   constructor(options: FrameQueueOptions) {
     this.#options = options;
@@ -85,9 +86,21 @@ export class FrameQueue {
     this.#wake?.();
   }
 
+  /** Why nothing will follow what waits. */
+  get end(): Error | undefined {
+    return this.#end;
+  }
+
+  /** What waits is still to be taken and stored. */
+  endWith(error: Error): void {
+    this.#end ??= error;
+    this.#wake?.();
+  }
+
   /** Ends the queue: what waits is of no use without what would follow. */
   fail(error: Error): void {
-    this.#failure ??= error;
+    // The end of the connection, which follows, is no news.
+    if (!this.#end) this.#failure ??= error;
     this.#wake?.();
   }
 
@@ -118,7 +131,9 @@ export class FrameQueue {
 
   /** Resolves when frames wait, after `timeoutMs`, or when woken. */
   arrival(timeoutMs: number): Promise<void> {
-    if (this.#waitingBytes > 0 || this.#failure) return Promise.resolve();
+    if (this.#waitingBytes > 0 || this.#failure || this.#end) {
+      return Promise.resolve();
+    }
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);

@@ -12,7 +12,9 @@ import { formatLsn, type Lsn, parseLsn } from "../lsn";
 import { WATCH_TICK_MS, watch } from "../network/watchdog";
 import { FRAME, FrameQueue } from "./frame-queue";
 import { XLOG_HEADER_BYTES } from "./large-message";
+import { TAG } from "./pgoutput";
 import { throughSplitter } from "./split-connection";
+import { unsendableRow } from "./unsendable-row";
 
 /** An idle stream's status interval, unless the server's patience is shorter. */
 const MAX_STATUS_INTERVAL_MS = 10_000;
@@ -143,7 +145,12 @@ export async function openReplication(
     frames.push(FRAME.keepalive, position, EMPTY);
     if (shouldRespond) sendStatus();
   });
-  service.on("error", (error) => frames.fail(error));
+  const fail = (error: Error): void => {
+    const unsendable = unsendableRow(error, plugin.openCommitLsn);
+    if (unsendable) frames.endWith(unsendable);
+    else frames.fail(error);
+  };
+  service.on("error", fail);
 
   const started = new Promise<void>((resolve) =>
     service.once("start", resolve),
@@ -153,7 +160,7 @@ export async function openReplication(
     .then(() => {
       throw new Error("the source ended the replication stream");
     });
-  ended.catch((error: Error) => frames.fail(error));
+  ended.catch(fail);
 
   const endTimers = (): void => {
     clearInterval(statusTimer);
@@ -194,6 +201,8 @@ export async function openReplication(
 class FramePlugin extends AbstractPlugin<ReplicationOptions> {
   readonly #frames: FrameQueue;
   readonly #prepare: (client: Client) => Promise<void>;
+  /** Of the transaction that is being received. */
+  openCommitLsn: Lsn | undefined;
 
   constructor(
     options: ReplicationOptions,
@@ -214,6 +223,9 @@ class FramePlugin extends AbstractPlugin<ReplicationOptions> {
     const headerAt = payload.byteOffset - XLOG_HEADER_BYTES;
     const header = Buffer.from(payload.buffer, headerAt, 9);
     if (header[0] !== FRAME.data) throw new Error("not an XLogData message");
+    const tag = payload[0];
+    if (tag === TAG.begin) this.openCommitLsn = payload.readBigUInt64BE(1);
+    else if (tag === TAG.commit) this.openCommitLsn = undefined;
     this.#frames.push(FRAME.data, header.subarray(1), payload);
     return undefined;
   }
