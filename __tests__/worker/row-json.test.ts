@@ -1,4 +1,8 @@
 import { createHash } from "node:crypto";
+import { ByteWriter } from "../../worker/row/byte-writer";
+import { writeAfter } from "../../worker/row/row-json";
+import { valueType } from "../../worker/row/value-types";
+import { Tuple } from "../../worker/stream/pgoutput";
 import { readCopyRows } from "../support/copy-rows";
 import * as wire from "../support/pgoutput-bytes";
 import { OID, onlyRow, rowsOf, stitcher, todo } from "../support/stitching";
@@ -300,3 +304,44 @@ describe("ignored columns", () => {
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
+
+test("text whose escapes would be more than a field can hold is left out, what comes after it is not", () => {
+  const MEGABYTE = 1024 * 1024;
+  // Escaped, 90 MB of control characters are 540 MB; a field ends at 1 GB.
+  const lengths = [90, 90, 60].map((megabytes) => megabytes * MEGABYTE);
+  const block = Buffer.alloc(150 * MEGABYTE, "x").fill(1, 0, 90 * MEGABYTE);
+  const after = new Tuple();
+  after.count = 3;
+  [0, 0, 90 * MEGABYTE].forEach((start, index) => {
+    after.starts[index] = start;
+    after.lengths[index] = lengths[index] as number;
+  });
+  const column = (name: string) => ({
+    jsonKey: Buffer.from(`"${name}":`),
+    type: valueType(25),
+    inIdentity: true,
+    ignored: false,
+  });
+  const relation = {
+    oid: OID,
+    tracked: true,
+    columns: ["a", "b", "c"].map(column),
+    hasIgnoredColumns: false,
+    key: [],
+    fields: Buffer.alloc(0),
+  };
+  const out = new ByteWriter(1000 * MEGABYTE);
+  const maxValueBytes = 128 * MEGABYTE;
+  writeAfter(out, {
+    block,
+    relation,
+    before: new Tuple(),
+    after,
+    maxValueBytes,
+  });
+  const marker =
+    /,"b":\{"\$omitted":\{"bytes":94371840,"sha256":"\w{64}"\}\},"c":"x/;
+  const at = '{"a":""'.length + 540 * MEGABYTE;
+  expect(out.buffer.toString("latin1", at, at + 200)).toMatch(marker);
+  expect(out.length).toBeGreaterThan(at + 60 * MEGABYTE);
+});

@@ -14,6 +14,8 @@ import {
 import type { Column, Relation } from "../stream/relation";
 import type { ByteWriter } from "./byte-writer";
 import {
+  MAX_ESCAPE_BYTES,
+  stringBytes,
   UNCHANGED_JSON,
   writeHashed,
   writeOmitted,
@@ -29,6 +31,11 @@ const NULL_LENGTH = -1;
 const MAX_ROW_BYTES = 255 * 1024 * 1024;
 /** `1,` are two bytes of a list's text, and twelve of jsonb. */
 const MAX_LIST_GROWTH = 6;
+/**
+ * And its text, less 24 MB for the keys, into one field, for which PostgreSQL
+ * allocates less than 1 GB: 180 MB of control characters have 1 GB of escapes.
+ */
+const MAX_TEXT_BYTES = 1000 * 1024 * 1024;
 
 export interface RowValues {
   readonly block: Buffer;
@@ -41,6 +48,7 @@ export interface RowValues {
 /** The old row: all of it, its key, or `{}` where the stream has none. */
 export function writeBefore(out: ByteWriter, row: RowValues): void {
   const { relation, before } = row;
+  const begin = out.length;
   let room = MAX_ROW_BYTES;
   let separator = false;
   out.byte(0x7b);
@@ -50,7 +58,8 @@ export function writeBefore(out: ByteWriter, row: RowValues): void {
     if (before.keyOnly && !column.inIdentity) continue;
     if (separator) out.byte(0x2c);
     separator = true;
-    room -= writeMember(out, row, column, before, index, room);
+    const textRoom = begin + MAX_TEXT_BYTES - out.length;
+    room -= writeMember(out, row, column, before, index, { room, textRoom });
   }
   out.byte(0x7d);
 }
@@ -58,13 +67,15 @@ export function writeBefore(out: ByteWriter, row: RowValues): void {
 /** The new row; what the UPDATE left out of line comes from the old one. */
 export function writeAfter(out: ByteWriter, row: RowValues): void {
   const { relation, after } = row;
+  const begin = out.length;
   let room = MAX_ROW_BYTES;
   out.byte(0x7b);
   for (let index = 0; index < after.count; index++) {
     if (index > 0) out.byte(0x2c);
     const column = relation.columns[index] as Column;
     const tuple = tupleWith(row, after, index) ?? after;
-    room -= writeMember(out, row, column, tuple, index, room);
+    const textRoom = begin + MAX_TEXT_BYTES - out.length;
+    room -= writeMember(out, row, column, tuple, index, { room, textRoom });
   }
   out.byte(0x7d);
 }
@@ -98,14 +109,17 @@ function writeMember(
   column: Column,
   tuple: Tuple,
   index: number,
-  room: number,
+  { room, textRoom }: { readonly room: number; readonly textRoom: number },
 ): number {
   out.bytes(column.jsonKey);
-  const bytes = jsonbBytes(column, tuple.lengths[index] as number);
-  if (bytes > room) {
-    const start = tuple.starts[index] as number;
-    const end = start + (tuple.lengths[index] as number);
-    writeOmitted(out, row.block, start, end);
+  const start = tuple.starts[index] as number;
+  const length = tuple.lengths[index] as number;
+  const bytes = jsonbBytes(column, length);
+  const isTooLong =
+    length * MAX_ESCAPE_BYTES > textRoom &&
+    stringBytes(row.block, start, start + length) > textRoom;
+  if (bytes > room || isTooLong) {
+    writeOmitted(out, row.block, start, start + length);
     return 0;
   }
   writeTupleValue(out, row, column, tuple, index);

@@ -104,6 +104,24 @@ export function writeString(
 
 const SLICE_BYTES = 4096;
 
+/** A control character is six bytes of a JSON string: \u0001. */
+export const MAX_ESCAPE_BYTES = 6;
+
+/** How long `writeString` makes it. */
+export function stringBytes(
+  source: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  let bytes = 2;
+  for (let at = start; at < end; at++) {
+    const byte = source[at] as number;
+    if (byte >= 0x20) bytes += byte === QUOTE || byte === BACKSLASH ? 2 : 1;
+    else bytes += SHORT_ESCAPES[byte] === undefined ? MAX_ESCAPE_BYTES : 2;
+  }
+  return bytes;
+}
+
 function writeSlice(
   out: ByteWriter,
   source: Uint8Array,
