@@ -8,6 +8,11 @@ import {
   findWatermark,
   readDestinationFacts,
 } from "./destination/destination-facts";
+import { appliedMigrations } from "./destination/destination-schema";
+import {
+  checkChangesTable,
+  readChangesTable,
+} from "./destination/preflight-changes";
 import { checkDestination } from "./destination/preflight-destination";
 import type { Watermark } from "./destination/watermark";
 import { type Finding, refuse } from "./finding";
@@ -56,8 +61,15 @@ export async function inspectDestination(
   const facts = await readDestinationFacts(client);
   const { database } = settings.source;
   const { slotName } = settings;
+  const findings = checkDestination(facts, settings);
+  const { tables, foreignOwned } = facts;
+  const isReadable =
+    tables.includes("_bemi_migrations") && foreignOwned.length === 0;
+  if (isReadable && (await appliedMigrations(client)) > 0) {
+    findings.push(...checkChangesTable(await readChangesTable(client)));
+  }
   return {
-    findings: checkDestination(facts, settings),
+    findings,
     watermark: await findWatermark(client, facts, { database, slotName }),
   };
 }

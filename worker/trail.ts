@@ -10,7 +10,12 @@ import { migrate } from "./destination/destination-schema";
 import { keepIndexesMerged } from "./destination/index-upkeep";
 import { keepPartitions } from "./destination/partition-upkeep";
 import { ensurePartition, monthOf } from "./destination/partitions";
+import {
+  checkChangesTable,
+  readChangesTable,
+} from "./destination/preflight-changes";
 import { recordTimeline } from "./destination/watermark";
+import { refuse } from "./finding";
 import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { streamStartFailure } from "./network/connect";
@@ -64,6 +69,7 @@ export async function runTrail(
   // it is made, and is of no use before its rows have a place.
   const writing = await servers.connectDestination();
   await migrate(writing, settings);
+  refuse(checkChangesTable(await readChangesTable(writing)));
   await ensurePartition(writing, monthOf(new Date()));
 
   const { source, watermark: known } = await prepareSource({

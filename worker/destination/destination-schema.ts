@@ -117,8 +117,12 @@ export async function migrate(
   }
 }
 
-/** Versions that have run; more than this worker knows is a newer worker's. */
-async function appliedMigrations(client: Client): Promise<number> {
+/**
+ * Versions that have run.
+ *
+ * @throws OperatorError for more than this worker knows: a newer worker's.
+ */
+export async function appliedMigrations(client: Client): Promise<number> {
   const exists = await client.query(
     "SELECT to_regclass('public._bemi_migrations') IS NOT NULL AS yes",
   );

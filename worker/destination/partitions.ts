@@ -4,6 +4,8 @@
  * OF would wait behind every reader and hold up everybody behind it.
  */
 import type { Client } from "pg";
+import { OperatorError } from "../errors";
+import { errorCode } from "../sql-state";
 
 /** Months since 1970 (UTC) of a moment. */
 export function monthOf(date: Date): number {
@@ -27,14 +29,17 @@ export function partitionOf(month: number): {
 /**
  * Makes the partition of `month` unless it is there. One statement, so that it
  * is atomic by itself and can also be part of a transaction.
+ *
+ * @throws OperatorError when it is there and no partition, or another one is in
+ * its place.
  */
 export async function ensurePartition(
   client: Client,
   month: number,
 ): Promise<void> {
-  const { name, from, to } = partitionOf(month);
+  const { name } = partitionOf(month);
   // The lock makes a second worker wait and then find the partition.
-  await client.query(`
+  const made = client.query(`
     DO $partition$
     BEGIN
       IF to_regclass('public.${name}') IS NULL THEN
@@ -42,10 +47,38 @@ export async function ensurePartition(
       END IF;
       IF to_regclass('public.${name}') IS NULL THEN
         CREATE TABLE public.${name} (LIKE public.changes INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION);
-        ALTER TABLE public.changes ATTACH PARTITION public.${name} FOR VALUES FROM ('${from}') TO ('${to}');
+        ${attach(month)};
+      ELSIF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'public.changes'::regclass AND inhrelid = 'public.${name}'::regclass) THEN
+        RAISE EXCEPTION USING ERRCODE = '${DETACHED}';
       END IF;
     END
     $partition$`);
+  await made.catch((error: unknown) => {
+    const code = errorCode(error);
+    if (code === DETACHED) {
+      throw new OperatorError(
+        `public.${name} is there at the destination but is no partition of public.changes, which has no place for changes of that month without it`,
+        `${attach(month)}; or rename it, and an empty one is made: ALTER TABLE public.${name} RENAME TO ${name}_before;`,
+        { cause: error },
+      );
+    }
+    if (code === undefined || !TAKEN.has(code)) throw error;
+    throw new OperatorError(
+      `public.${name} cannot be made: another partition of public.changes at the destination has its place (SQLSTATE ${code})`,
+      "detach it (psql: \\d+ public.changes shows all of them): ALTER TABLE public.changes DETACH PARTITION …; the worker makes one a month",
+      { cause: error },
+    );
+  });
+}
+
+/** No code of PostgreSQL's: said by the statement above alone. */
+const DETACHED = "BM001";
+/** Bounds overlap, or a default partition has rows of the month. */
+const TAKEN: ReadonlySet<string> = new Set(["42P17", "23514"]);
+
+function attach(month: number): string {
+  const { name, from, to } = partitionOf(month);
+  return `ALTER TABLE public.changes ATTACH PARTITION public.${name} FOR VALUES FROM ('${from}') TO ('${to}')`;
 }
 
 /**
