@@ -1,4 +1,5 @@
 /** The code of a failure, which is the same in every version and language. */
+import { DatabaseError } from "pg";
 
 /** A server's SQLSTATE or Node's errno; undefined when there is none. */
 export function errorCode(error: unknown): string | undefined {
@@ -6,6 +7,17 @@ export function errorCode(error: unknown): string | undefined {
     return undefined;
   }
   return typeof error.code === "string" ? error.code : undefined;
+}
+
+/**
+ * The SQLSTATE that a server which goes on has answered with, also under a
+ * sentence of ours. Undefined when none answered, or one that was starting up
+ * or shutting down (57P01 to 57P05).
+ */
+export function answerOf(error: unknown): string | undefined {
+  const cause = error instanceof Error && error.cause ? error.cause : error;
+  if (!(cause instanceof DatabaseError)) return undefined;
+  return cause.code?.startsWith("57P") ? undefined : cause.code;
 }
 
 /** The SQLSTATEs that this folder decides by. */

@@ -196,16 +196,3 @@ export class Trail implements AsyncDisposable {
     await this.destination[Symbol.asyncDispose]();
   }
 }
-
-/** Commit LSN and ordinal out of a change's id. */
-export function readChangeId(id: string): {
-  readonly commitLsn: bigint;
-  readonly ordinal: number;
-} {
-  const hex = id.replaceAll("-", "");
-  const low = BigInt(`0x${hex.slice(16)}`);
-  return {
-    commitLsn: BigInt(`0x${hex.slice(0, 12)}${hex.slice(13, 16)}`),
-    ordinal: Number((low >> 30n) & 0xffffffffn),
-  };
-}

@@ -2,13 +2,13 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../scripts/cluster";
 import { LoggedProcess } from "../../scripts/logged-process";
 
+// biome-ignore lint/performance/noBarrelFile: waiting for a worker is half of what tests do with one.
+export { eventually } from "../../scripts/eventually";
+
 const bundle = join(__dirname, "..", "..", "dist", "worker.js");
-const defaultTimeoutMs = 30_000;
-const pollIntervalMs = 20;
 
 export interface WorkerProcessOptions {
   readonly nodeOptions?: readonly string[];
@@ -64,32 +64,4 @@ function connection(prefix: string, cluster: Cluster, database: string) {
     [`${prefix}_USER`]: cluster.user,
     [`${prefix}_PASSWORD`]: cluster.password,
   };
-}
-
-/**
- * Waits until the probe gives something. An error of the probe counts as "not
- * yet" (the table it reads may not be there), and is shown when time runs out.
- */
-export async function eventually<T>(
-  what: string,
-  probe: () => Promise<T | undefined | false>,
-  timeoutMs = defaultTimeoutMs,
-): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    let cause: unknown;
-    try {
-      const found = await probe();
-      if (found !== undefined && found !== false) return found;
-    } catch (error) {
-      cause = error;
-    }
-    if (Date.now() > deadline) {
-      const problem = cause ? ` (${cause})` : "";
-      throw new Error(`Not within ${timeoutMs} ms: ${what}${problem}`, {
-        cause,
-      });
-    }
-    await sleep(pollIntervalMs);
-  }
 }

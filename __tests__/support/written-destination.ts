@@ -2,6 +2,7 @@
 import type { Client } from "pg";
 import pino from "pino";
 import type { Cluster } from "../../scripts/cluster";
+import { readChangeId } from "../../scripts/soak/comparison";
 import { claim } from "../../worker/destination/claim";
 import { Destination } from "../../worker/destination/destination";
 import { migrate } from "../../worker/destination/destination-schema";
@@ -13,7 +14,6 @@ import {
 } from "../../worker/destination/watermark";
 import type { Batch } from "../../worker/stream/batch";
 import { type FinishedRow, finishedRows } from "./finished-rows";
-import { readChangeId } from "./trail";
 
 const source = {
   databaseName: "shop",

@@ -131,6 +131,23 @@ test("another key than at the time of the row is not taken for the default ident
   expect(await keys(tracked)).toEqual(["t: 1"]);
 });
 
+test("a look-up connection that died while nobody used it costs no table its key", async () => {
+  await using tracked = await TrackedDatabase.start(cluster, {
+    schema: `
+      CREATE TABLE early (code text PRIMARY KEY);
+      CREATE TABLE late (code text PRIMARY KEY)`,
+  });
+  await tracked.sql("INSERT INTO early VALUES ('a')");
+  await tracked.caughtUp();
+  const { rowCount } = await tracked.source.client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name LIKE 'bemi-worker%' AND backend_type = 'client backend'`,
+  );
+  expect(rowCount).toBe(1);
+  await tracked.sql("INSERT INTO late VALUES ('b')");
+  expect(await keys(tracked)).toEqual(["early: a", "late: b"]);
+});
+
 test("a key or a column id that is too long for the destination's index stops nothing", async () => {
   await using tracked = await TrackedDatabase.start(cluster, {
     schema: `

@@ -1,11 +1,11 @@
 /** The comparison that the end-to-end tests rest on finds every difference. */
-import { compare, Ledger } from "../support/ledger";
-import type { LedgerRow } from "../support/ledger-draft";
+import { compare } from "../../scripts/soak/comparison";
+import { Ledger, type LedgerRow } from "../../scripts/soak/ledger";
 import type { Change } from "../support/trail";
 
 const rows = ["1", "2", "3"].map(
   (primaryKey): LedgerRow => ({
-    table: "item",
+    table: "ann_item",
     operation: "CREATE",
     primaryKey,
     before: {},
@@ -23,9 +23,11 @@ const changes = rows.map(
   }),
 );
 
-function differences(stored: readonly Change[]): string[] {
+function differences(stored: readonly Change[]): readonly string[] {
   const ledger = new Ledger();
-  ledger.transactions.push({ rows, notBefore: 4000n, before: 4100n });
+  const bounds = { notBefore: 4000n, before: 4100n };
+  const transaction = { writer: "ann", marker: 1, rows, rowCount: 3 };
+  ledger.transactions.push({ ...transaction, ...bounds });
   return compare(ledger, stored);
 }
 
@@ -45,10 +47,15 @@ test.each<[string, Change[], string]>([
   [
     "a row too many",
     [...changes, ...edited(2, { id: "f" }).slice(2)],
-    "1 changes that were not committed",
+    "was not committed",
   ],
   ["another order", changes.toReversed(), "stored"],
   ["another operation", edited(0, { operation: "UPDATE" }), "stored"],
+  [
+    "a row of a table that nobody wrote",
+    [...changes, ...edited(2, { id: "f", table: "bob_item" }).slice(2)],
+    "was not committed",
+  ],
   ["another key", edited(0, { primaryKey: "9" }), "stored"],
   ["another old row", edited(0, { before: { id: 1 } }), "stored"],
   ["another new row", edited(0, { after: { id: "1" } }), "stored"],

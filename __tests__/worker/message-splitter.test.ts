@@ -1,10 +1,11 @@
 /** Large messages taken in apart: nothing else changes, and nothing of them is lost. */
+
+import { between, pick, type Random, seeded } from "../../scripts/soak/random";
 import { FRAME } from "../../worker/stream/frame-queue";
 import { MessageSplitter } from "../../worker/stream/message-splitter";
 import { UnreadableMessageError } from "../../worker/stream/pgoutput";
 import { readCopyRows } from "../support/copy-rows";
 import * as wire from "../support/pgoutput-bytes";
-import { between, pick, type Random, seeded } from "../support/random";
 import { OID, stitcher, todo } from "../support/stitching";
 
 const MAX_VALUE_BYTES = 1_000;

@@ -7,9 +7,10 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { Cluster } from "../../scripts/cluster";
+import { readChangeId } from "../../scripts/soak/comparison";
 import { Gate } from "../support/gate";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
-import { readChangeId, Trail } from "../support/trail";
+import { Trail } from "../support/trail";
 import { eventually } from "../support/worker-process";
 
 const ITEMS = "CREATE TABLE item (id int PRIMARY KEY, text text);";

@@ -3,9 +3,9 @@
  * everything that a destination may have against a row, end to end.
  */
 import { Cluster } from "../../scripts/cluster";
+import { readChangeId } from "../../scripts/soak/comparison";
 import { addressOf, parseMetrics } from "../support/health";
 import { TrackedDatabase } from "../support/tracked-database";
-import { readChangeId } from "../support/trail";
 
 let cluster: Cluster;
 beforeAll(async () => {

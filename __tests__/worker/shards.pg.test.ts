@@ -4,9 +4,10 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import { readChangeId } from "../../scripts/soak/comparison";
+import { between, seeded } from "../../scripts/soak/random";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
-import { between, seeded } from "../support/random";
-import { readChangeId, Trail } from "../support/trail";
+import { Trail } from "../support/trail";
 import type { WorkerProcess } from "../support/worker-process";
 
 const SEED = 20_261_120;

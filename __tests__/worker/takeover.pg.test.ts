@@ -3,9 +3,9 @@
  * and a worker that is asked to end ends.
  */
 import { Cluster } from "../../scripts/cluster";
+import { between, seeded } from "../../scripts/soak/random";
 import { Gate } from "../support/gate";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
-import { between, seeded } from "../support/random";
 import { ReplicationProxy } from "../support/replication-proxy";
 import { Trail } from "../support/trail";
 import { eventually, type WorkerProcess } from "../support/worker-process";

@@ -1,6 +1,7 @@
 /** What a value becomes in `before` and `after`. */
 import { type Client, escapeIdentifier } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { between, pick, type Random, seeded } from "../../scripts/soak/random";
 import { jsonbRefusal } from "../../worker/row/storable-json";
 import { valueType } from "../../worker/row/value-types";
 import { VALUE_SESSION_OPTIONS } from "../../worker/source/session";
@@ -15,7 +16,6 @@ import {
   WITHOUT_INPUT,
 } from "../support/golden-values";
 import { serverMajor } from "../support/majors";
-import { between, pick, type Random, seeded } from "../support/random";
 import { TrackedDatabase } from "../support/tracked-database";
 
 let cluster: Cluster;

@@ -8,7 +8,8 @@
  */
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, DatabaseError } from "pg";
+import type { Client } from "pg";
+import { answerOf } from "../sql-state";
 
 /** Of connections that do as they are asked; the stream has its own. */
 export const WATCH_TICK_MS = 5_000;
@@ -125,13 +126,8 @@ async function look(
   timeoutMs: number,
 ): Promise<Look> {
   const asking = ask(processId, connectAgain).catch(
-    // A server that is full or refuses the log-in is there, and does not say
-    // more; one that starts up or shuts down (class 57) has ended all sessions.
-    (error: unknown) => {
-      const cause = (error as Error).cause ?? error;
-      const said = cause instanceof DatabaseError ? cause.code : undefined;
-      return { lives: said !== undefined && !said.startsWith("57") };
-    },
+    // A server that is full or refuses the log-in is there, and says no more.
+    (error: unknown) => ({ lives: answerOf(error) !== undefined }),
   );
   const late = sleep(timeoutMs, { lives: false }, { ref: false });
   return Promise.race([asking, late]);

@@ -53,6 +53,7 @@ export class Catalog implements AsyncDisposable {
   }
 
   async #query<Row extends object>(sql: string): Promise<readonly Row[]> {
+    const wasOpen = this.#client !== undefined;
     this.#client ??= this.#open();
     try {
       const client = await this.#client;
@@ -61,6 +62,8 @@ export class Catalog implements AsyncDisposable {
       if (errorCode(error) === NO_PRIVILEGE) throw error;
       // Also after a timeout: the next look-up starts on a fresh connection.
       await this[Symbol.asyncDispose]();
+      // One that died while nobody used it costs no table its key.
+      if (wasOpen) return this.#query<Row>(sql);
       throw error;
     }
   }

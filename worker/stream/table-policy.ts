@@ -6,6 +6,7 @@ import { ignoresColumn } from "../settings/ignored-columns";
 import type { Settings } from "../settings/settings";
 import { tracks } from "../settings/tables";
 import type { Catalog, CatalogTable } from "../source/catalog";
+import { answerOf } from "../sql-state";
 import type { Status } from "../status";
 import type { IsOwnTable } from "./own-tables";
 import type { RelationMessage } from "./pgoutput";
@@ -51,10 +52,12 @@ function namesTablesOnly({ includes }: Settings["trackTables"]): boolean {
 }
 
 /**
- * The table in today's catalogue; undefined when it is gone. A look-up that
- * fails costs a tracked table no more than its key: the row is recorded with
- * the column `id` as key, or without one (H59). Whether another table is a
- * tracked one's partition cannot be guessed, and the session is tried again.
+ * The table in today's catalogue; undefined when it is gone. A look-up that the
+ * server refuses, as it would the next one, costs a tracked table no more than
+ * its key: the row is recorded with the column `id` as key, or without one
+ * (H59). When no server answers, which passes, the session is tried again; so
+ * it is for another table, since whether that is a tracked one's partition
+ * cannot be guessed.
  */
 async function lookUp(
   { oid }: RelationMessage,
@@ -68,7 +71,7 @@ async function lookUp(
   try {
     return await catalog.table(oid);
   } catch (error) {
-    if (!isTracked) throw error;
+    if (!isTracked || answerOf(error) === undefined) throw error;
     status.keyLookupFailures++;
     log.warn({ error: describeError(error), oid }, "primary key unknown");
     return undefined;

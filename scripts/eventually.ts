@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+const defaultTimeoutMs = 30_000;
+const pollIntervalMs = 20;
+
+/**
+ * Waits until the probe gives something. An error of the probe counts as "not
+ * yet" (the table it reads may not be there), and is shown when time runs out.
+ */
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined | false>,
+  timeoutMs = defaultTimeoutMs,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    let cause: unknown;
+    try {
+      const found = await probe();
+      if (found !== undefined && found !== false) return found;
+    } catch (error) {
+      cause = error;
+    }
+    if (Date.now() > deadline) {
+      const problem = cause ? ` (${cause})` : "";
+      throw new Error(`Not within ${timeoutMs} ms: ${what}${problem}`, {
+        cause,
+      });
+    }
+    await sleep(pollIntervalMs);
+  }
+}
