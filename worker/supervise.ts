@@ -46,10 +46,15 @@ export interface Decision {
 /** Runs sessions until `signal` (0) or until one ends in a way that stays. */
 export async function supervise(
   session: (signal: AbortSignal) => Promise<void>,
-  parts: { readonly status: Status; readonly log: Log },
+  parts: {
+    readonly status: Status;
+    readonly log: Log;
+    /** Ends early at the abort. @default a timer */
+    readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
+  },
   signal: AbortSignal,
 ): Promise<number> {
-  const { status, log } = parts;
+  const { status, log, pause = rest } = parts;
   const graceOver = afterAbort(signal, STOP_GRACE_MS);
   for (;;) {
     try {
@@ -74,7 +79,7 @@ export async function supervise(
         report(error, { exitCode, delayMs }, status, log);
         if (exitCode !== undefined) return exitCode;
         status.state = "waiting";
-        await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+        await pause(delayMs, signal);
       }
     }
     if (signal.aborted) return EXIT_CODE.stopped;
@@ -177,6 +182,10 @@ function waitingFor(error: unknown): string | undefined {
 
 function waitedMs({ waiting }: Pick<Status, "waiting">): number {
   return waiting ? performance.now() - waiting.sinceMs : 0;
+}
+
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
 
 /** Resolves some time after the abort. */

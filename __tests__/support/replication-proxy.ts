@@ -15,6 +15,8 @@ const XLOG_HEADER_BYTES = 25;
 export interface ProxyHooks {
   /** What the worker is given in place of a pgoutput message. */
   change?: (message: Buffer) => Buffer;
+  /** An error of the source in place of a message; it ends the stream. */
+  fail?: (message: Buffer) => { code: string; text: string } | undefined;
   /** True: this message still passes, all that follows waits. */
   holdAfter?: (message: Buffer) => boolean;
   /** What the source is told in place of a status' position. */
@@ -101,8 +103,13 @@ export class ReplicationProxy implements AsyncDisposable {
       worker.write(message);
       return;
     }
-    const { change, holdAfter } = this.hooks;
+    const { change, holdAfter, fail } = this.hooks;
     const payload = message.subarray(5 + XLOG_HEADER_BYTES);
+    const failure = fail?.(payload);
+    if (failure) {
+      worker.end(errorResponse(failure));
+      return;
+    }
     const changed = change ? change(payload) : payload;
     const out = Buffer.concat([
       message.subarray(0, 5 + XLOG_HEADER_BYTES),
@@ -128,6 +135,16 @@ export class ReplicationProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#close();
   }
+}
+
+function errorResponse(error: { code: string; text: string }): Buffer {
+  const fields = Buffer.from(
+    `SERROR\0VERROR\0C${error.code}\0M${error.text}\0\0`,
+  );
+  const head = Buffer.alloc(5);
+  head.write("E");
+  head.writeUInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
 }
 
 /** Bytes to whole messages of the protocol. */

@@ -1,3 +1,4 @@
+import { DatabaseError } from "pg";
 import { describeConnectFailure } from "../../worker/network/connect-errors";
 
 const connection = {
@@ -49,6 +50,20 @@ test("a server without TLS is told from others that give no code", () => {
     remedy: expect.stringContaining("DEST_DB_SSLMODE=disable"),
   });
   expect(failure(undefined).verdict).toBe("retry");
+});
+
+test.each<[string, string, boolean]>([
+  ["max_wal_senders", "InitProcess", true],
+  ["max_connections", "InitProcess", false],
+  ["max_connections", "BackendInitialize", true],
+  ["CONNECTION LIMIT of database", "CheckMyDatabase", true],
+  ["role's CONNECTION LIMIT", "InitializeSessionUserId", true],
+])("%s is told apart by %s (H44)", (setting, routine, replicates) => {
+  const error = new DatabaseError("x", 1, "error");
+  Object.assign(error, { code: "53300", routine });
+  const described = describeConnectFailure(error, connection, { replicates });
+  expect(described.verdict).toBe("retry");
+  expect(described.message).toContain(setting);
 });
 
 test("the remedy names this connection's own variables", () => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { DatabaseError } from "pg";
 import pino from "pino";
 import {
   ConfigurationError,
@@ -170,4 +171,67 @@ test("failed log-ins and other failures are counted apart", async () => {
     stop.signal,
   );
   expect(counts).toEqual(["0 0", "1 0", "2 0"]);
+});
+
+/** A source that ends each stream so, at the position that it gives. */
+function failing(code: string, position: (turn: number) => string) {
+  const status = new Status();
+  status.hasStreamed = true;
+  let turns = 0;
+  const stop = new AbortController();
+  const ended = supervise(
+    async () => {
+      if (++turns > 40) stop.abort();
+      const error = new DatabaseError("could not read file", 1, "error");
+      error.code = code;
+      status.confirmedLsn = position(turns);
+      status.streamFailure = error;
+      throw error;
+    },
+    { status, log: silent, pause: async () => undefined },
+    stop.signal,
+  );
+  return { ended, status, turns: () => turns };
+}
+
+test("the same error of the stream at the same position is tried ten times again, then ends with 1 (H43)", async () => {
+  const { ended, status, turns } = failing("XX000", () => "0/100");
+  expect(await ended).toBe(1);
+  expect(turns()).toBe(11);
+  expect(status.problem).toContain("11 times in the same way");
+});
+
+test.each<[string, string, (turn: number) => string]>([
+  ["errors at other positions", "XX000", (turn) => `0/${turn}`],
+  ["a server that is shut down", "57P01", () => "0/100"],
+  ["a slot that is in use", "55006", () => "0/100"],
+])("%s are waited out for ever", async (_name, code, position) => {
+  const { ended, turns } = failing(code, position);
+  expect(await ended).toBe(0);
+  expect(turns()).toBe(41);
+});
+
+test("a busy slot is no warning for as long as the server may take to notice a dead worker (H39)", async () => {
+  const status = new Status();
+  const levels: string[] = [];
+  const log = pino(
+    { base: null, formatters: { level: (level) => ({ level }) } },
+    { write: (line) => levels.push(JSON.parse(line).level) },
+  );
+  const stop = new AbortController();
+  await supervise(
+    () => Promise.reject(slotBusy),
+    {
+      status,
+      log,
+      pause: async () => {
+        if (levels.length === 4) stop.abort();
+        if (levels.length !== 2 || !status.waiting) return;
+        const { what, sinceMs } = status.waiting;
+        status.waiting = { what, sinceMs: sinceMs - 90_000 };
+      },
+    },
+    stop.signal,
+  );
+  expect(levels).toEqual(["info", "info", "warn", "warn"]);
 });
