@@ -61,6 +61,20 @@ export const FIGURES: readonly Figure[] = [
     read: (status) => status.counters.invalidContexts,
   },
   {
+    name: "bemi_worker_schema_changes_total",
+    emfName: "SchemaChanges",
+    unit: "Count",
+    help: "Marks of DDL since the process began",
+    read: (status) => status.counters.schemaChanges,
+  },
+  {
+    name: "bemi_worker_invalid_marks_total",
+    emfName: "InvalidMarks",
+    unit: "Count",
+    help: "Messages with the prefix of DDL marks that were none",
+    read: (status) => status.counters.invalidMarks,
+  },
+  {
     name: "bemi_worker_unbound_messages_total",
     emfName: "UnboundMessages",
     unit: "Count",

@@ -36,6 +36,8 @@ export class Status {
     filtered: 0,
     replayed: 0,
     invalidContexts: 0,
+    schemaChanges: 0,
+    invalidMarks: 0,
     unboundMessages: 0,
   };
   session: StitchCounters | undefined;

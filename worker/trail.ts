@@ -72,7 +72,11 @@ export async function runTrail(
   refuse(checkChangesTable(await readChangesTable(writing)));
   await ensurePartition(writing, monthOf(new Date()));
 
-  const { source, watermark: known } = await prepareSource({
+  const {
+    source,
+    watermark: known,
+    trackedOids,
+  } = await prepareSource({
     settings,
     config: await servers.sourceConfig(),
     writing,
@@ -121,7 +125,15 @@ export async function runTrail(
   }
   const own = await ownTables(writing, source);
   const stitcher = new Stitcher({
-    policy: tablePolicy({ settings, source, catalog, status, log, own }),
+    policy: tablePolicy({
+      settings,
+      source,
+      catalog,
+      status,
+      log,
+      own,
+      trackedOids,
+    }),
     identity: sourceIdentity(source),
     watermark: watermark.commitLsn,
     proof: new HistoryProof(

@@ -29,6 +29,7 @@ export function stitcher(
         primaryKey,
         ignores: (column) => ignored.includes(column),
       }),
+      tracksDdlOf: () => tracked,
     },
     identity: 5,
     watermark: 0n,

@@ -66,6 +66,7 @@ test("what is left out still counts: a change has the same id under any configur
             primaryKey: undefined,
             ignores: () => false,
           }),
+          tracksDdlOf: () => false,
         },
       },
     );
@@ -152,6 +153,8 @@ describe("a transaction that is handed on in parts", () => {
     expect(last?.lateContext).toEqual({
       firstId: formatChangeId(100n, 0, 0),
       lastId: formatChangeId(100n, 2, 5),
+      lastSchemaChangeId: formatChangeId(100n, 3, 5),
+      position: 2n,
       identity: 5,
       context: Buffer.from('{"user":1}'),
     });

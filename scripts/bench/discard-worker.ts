@@ -45,6 +45,7 @@ async function discard(): Promise<void> {
         primaryKey: ["id"],
         ignores: () => false,
       }),
+      tracksDdlOf: () => true,
     },
     identity: sourceIdentity(source),
     watermark: 0n,

@@ -27,7 +27,7 @@ export async function readDestinationFacts(
       SELECT c.relname, pg_has_role(c.relowner, 'USAGE') AS "mayUse"
         FROM pg_class c
         JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
-       WHERE c.relname IN ('changes', '_bemi_watermarks', '_bemi_gaps', '_bemi_migrations')
+       WHERE c.relname IN ('changes', '_bemi_watermarks', '_bemi_gaps', '_bemi_schema_changes', '_bemi_migrations')
          AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
     SELECT current_setting('server_version_num')::int AS "versionNum",
       pg_is_in_recovery() AS "inRecovery",

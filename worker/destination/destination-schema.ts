@@ -74,6 +74,24 @@ const MIGRATIONS: readonly string[] = [
     reason text NOT NULL
   );
   `,
+  `
+  CREATE TABLE public._bemi_schema_changes (
+    id uuid NOT NULL,
+    position bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    database text NOT NULL,
+    schema text,
+    "table" text,
+    command text NOT NULL,
+    details jsonb NOT NULL DEFAULT '{}',
+    context jsonb NOT NULL DEFAULT '{}',
+    committed_at timestamptz NOT NULL,
+    transaction_id bigint NOT NULL,
+    PRIMARY KEY (id, position)
+  );
+  COMMENT ON COLUMN public._bemi_schema_changes.id IS
+    'That of the next change of its transaction: changes with a smaller id came before';
+  `,
 ];
 
 /** Indexes that INDEX_VALUES switches, made while `changes` is still empty. */

@@ -12,6 +12,8 @@ import { copyRows } from "./copy";
 import { ensurePartition } from "./partitions";
 import { Allowance, PiecewiseCopy, type Refusals } from "./piecewise-copy";
 import { isRefusal, refusedForGood } from "./refusal";
+import { storeSchemaChanges } from "./schema-changes";
+import { IDENTITY_OF_ID } from "./slot-identity";
 import type { Watermark } from "./watermark";
 
 /** The writing side of one claimed watermark, on one connection. */
@@ -73,6 +75,7 @@ export class Destination {
       const pieces = this.#pieces ?? (await this.#beginPieces());
       if (batch.rowCount > 0) await pieces.store(batch.rows, batch.rowCount);
     }
+    await this.#storeSchemaChanges(batch);
     if (!batch.end) return;
     await this.#pieces?.end();
     if (batch.lateContext) await this.#giveContext(batch.lateContext);
@@ -82,17 +85,19 @@ export class Destination {
 
   /** A whole transaction, in as few round trips as there are. */
   async #writeAtOnce(
-    { rows, rowCount }: Batch,
+    batch: Batch,
     end: CommittedUpTo,
   ): Promise<DatabaseError | undefined> {
+    const { rows, rowCount } = batch;
     await this.#begin();
     try {
       if (rowCount > 0) {
         await copyRows(this.#client, { bytes: rows, count: rowCount });
       }
+      await this.#storeSchemaChanges(batch);
       await this.#commit(end);
     } catch (error) {
-      if (isRefusal(error)) return error;
+      if (rowCount > 0 && isRefusal(error)) return error;
       throw error;
     }
     this.#allowance.stored(rowCount);
@@ -113,6 +118,11 @@ export class Destination {
       this.#refusals,
     );
     return this.#pieces;
+  }
+
+  async #storeSchemaChanges(batch: Batch): Promise<void> {
+    const { databaseName } = this.#watermark;
+    await storeSchemaChanges(this.#client, databaseName, batch);
   }
 
   /** Also in the middle of a transaction that began in another month. */
@@ -177,7 +187,3 @@ export class Destination {
 }
 
 type CommittedUpTo = NonNullable<Batch["end"]>;
-
-/** The last 30 bits (row/change-row.ts). */
-const IDENTITY_OF_ID =
-  "(('x' || right(id::text, 8))::bit(32)::int & x'3fffffff'::int)";

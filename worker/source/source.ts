@@ -20,12 +20,14 @@ import { checkSource } from "./preflight";
 import { checkServer } from "./preflight-server";
 import { setUpSource } from "./setup";
 import { readSourceFacts, type SourceFacts } from "./source-facts";
-import { readTables } from "./tracked-tables";
+import { isTracked, readTables } from "./tracked-tables";
 
 export interface PreparedSource {
   readonly source: SourceServer;
   /** As read now; a running owner of the slot may still move it. */
   readonly watermark: Watermark;
+  /** OIDs of the tables that are tracked now. */
+  readonly trackedOids: readonly number[];
 }
 
 /**
@@ -60,11 +62,11 @@ export async function prepareSource(parts: {
     );
     if (known) {
       checkContinuity(known, source, facts.slot);
-      await check(client, facts, settings, log);
-      return { source, watermark: known };
+      const trackedOids = await check(client, facts, settings, log);
+      return { source, watermark: known, trackedOids };
     }
     if (settings.setup === "auto") await setUpSource(client, settings, log);
-    return { source, watermark: await begin(client, source, parts) };
+    return await begin(client, source, parts);
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -83,9 +85,9 @@ async function begin(
   client: Client,
   source: SourceServer,
   { settings, writing, log }: Parameters<typeof prepareSource>[0],
-): Promise<Watermark> {
+): Promise<PreparedSource> {
   const facts = await readSourceFacts(client, settings);
-  await check(client, facts, settings, log);
+  const trackedOids = await check(client, facts, settings, log);
   const position = facts.slot?.confirmedFlushLsn;
   if (!position) throw new Error("the slot has no position");
   await createWatermark(writing, source, position);
@@ -97,7 +99,7 @@ async function begin(
     source.slotName,
   );
   if (!watermark) throw new Error("the watermark row is gone");
-  return watermark;
+  return { source, watermark, trackedOids };
 }
 
 /**
@@ -110,14 +112,15 @@ const PASSING: ReadonlySet<string> = new Set([
   "no-free-wal-sender",
 ]);
 
-/** Refuses a source that cannot be tracked. */
+/** Refuses a source that cannot be tracked; the OIDs of the tracked tables. */
 async function check(
   client: Client,
   facts: SourceFacts,
   settings: Settings,
   log: Log,
-): Promise<void> {
-  const findings = checkSource(facts, await readTables(client), settings);
+): Promise<number[]> {
+  const tables = await readTables(client);
+  const findings = checkSource(facts, tables, settings);
   const stops = ({ severity, code }: Finding) =>
     severity === "error" && !PASSING.has(code);
   for (const finding of findings) {
@@ -126,4 +129,7 @@ async function check(
     log[severity === "error" ? "error" : "warn"]({ code, remedy }, message);
   }
   refuse(findings.filter(stops));
+  return tables
+    .filter((table) => isTracked(table, settings))
+    .map(({ oid }) => oid);
 }

@@ -31,7 +31,7 @@ export async function ownTables(
     UNION ALL
     SELECT c.oid::text FROM pg_class c
      WHERE c.relnamespace = 'public'::regnamespace
-       AND c.relname IN ('_bemi_watermarks', '_bemi_gaps', '_bemi_migrations')`);
+       AND c.relname IN ('_bemi_watermarks', '_bemi_gaps', '_bemi_schema_changes', '_bemi_migrations')`);
   const own = new Set(rows.map(({ oid }) => Number(oid)));
   return (oid, family) =>
     own.has(oid) ||

@@ -4,6 +4,7 @@
  */
 import { textField } from "../row/change-row";
 import { type ValueType, valueType, valueTypeNamed } from "../row/value-types";
+import type { MarkedObject } from "./ddl-mark";
 import {
   type RelationMessage,
   type TypeMessage,
@@ -23,6 +24,8 @@ export interface TablePolicy {
     readonly primaryKey: readonly string[] | undefined;
     readonly ignores: (column: string) => boolean;
   }>;
+  /** False: a mark of a DDL is dropped. */
+  readonly tracksDdlOf: (object: MarkedObject) => boolean;
 }
 
 export interface Column {

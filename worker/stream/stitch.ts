@@ -5,6 +5,7 @@
 
 import type { Lsn } from "../lsn";
 import type { Operation } from "../row/change-row";
+import { DDL_PREFIX } from "../source/ddl-trigger";
 import type { Batch } from "./batch";
 import { CONTEXT_PREFIX } from "./context";
 import { FRAME, FRAME_HEADER_BYTES } from "./frame-queue";
@@ -40,6 +41,8 @@ export class Stitcher {
     filtered: 0,
     replayed: 0,
     invalidContexts: 0,
+    schemaChanges: 0,
+    invalidMarks: 0,
     unboundMessages: 0,
   };
   readonly #options: StitchOptions;
@@ -57,7 +60,12 @@ export class Stitcher {
     this.#options = options;
     this.#position = watermark;
     this.#relations = new Relations(policy);
-    this.#parts = { outbox: this.#outbox, counters: this.counters, identity };
+    this.#parts = {
+      outbox: this.#outbox,
+      counters: this.counters,
+      policy,
+      identity,
+    };
   }
 
   /** Everything before it has been read; valid to acknowledge once written. */
@@ -70,7 +78,7 @@ export class Stitcher {
     return this.#outbox.bytes;
   }
 
-  /** Whether finished transactions with rows wait to be taken. */
+  /** Whether finished transactions with something to store wait to be taken. */
   get hasFinished(): boolean {
     return this.#outbox.hasFinished;
   }
@@ -196,14 +204,21 @@ export class Stitcher {
 
   #logicalMessage(block: Buffer, lsnAt: number): void {
     const message = this.#reader.message();
-    if (message.prefix === HEARTBEAT_PREFIX) {
-      const lsn = block.readBigUInt64BE(lsnAt);
-      this.#options.heartbeats?.read(message.content, lsn);
+    const { prefix, transactional } = message;
+    const position = block.readBigUInt64BE(lsnAt);
+    if (prefix === HEARTBEAT_PREFIX) {
+      this.#options.heartbeats?.read(message.content, position);
     }
-    if (message.prefix !== CONTEXT_PREFIX) return;
-    // It survives a rollback and is ahead of rows it knows nothing of (H63).
-    if (!message.transactional) this.counters.unboundMessages++;
-    else this.#open("Message").giveContext(message);
+    if (prefix !== CONTEXT_PREFIX && prefix !== DDL_PREFIX) return;
+    if (!transactional) {
+      // It survives a rollback and is ahead of rows it knows nothing of (H63).
+      if (prefix === CONTEXT_PREFIX) this.counters.unboundMessages++;
+      else this.counters.invalidMarks++;
+      return;
+    }
+    const transaction = this.#open("Message");
+    if (prefix === CONTEXT_PREFIX) transaction.giveContext(message, position);
+    else transaction.mark(message, position);
   }
 
   #open(what: string): TransactionRows {

@@ -11,30 +11,36 @@ import type { Status } from "../status";
 import type { IsOwnTable } from "./own-tables";
 import type { RelationMessage } from "./pgoutput";
 import type { TablePolicy } from "./relation";
+import { TrackedDdl } from "./tracked-ddl";
 
 export function tablePolicy(parts: {
   readonly settings: Settings;
   readonly source: TrailSource;
   readonly catalog: Pick<Catalog, "table">;
   readonly own: IsOwnTable;
+  /** OIDs of the tracked tables of today's catalogue. */
+  readonly trackedOids: readonly number[];
   readonly status: Status;
   readonly log: Log;
 }): TablePolicy {
-  const { settings, source, own } = parts;
+  const { settings, source, own, trackedOids } = parts;
   const { trackTables, ignoreColumns } = settings;
+  const ddl = new TrackedDdl(settings, own, trackedOids);
   return {
     database: source.databaseName,
     async describe(message) {
       const table = { schema: message.schema, name: message.table };
       const known = await lookUp(message, parts, tracks(trackTables, table));
       const ancestors = known?.ancestors ?? [];
+      const tracked =
+        !own(message.oid, [table, ...ancestors]) &&
+        (tracks(trackTables, table, ancestors) ||
+          // A partition that is gone by now, of a table that was named: the
+          // publication would not have sent anything else.
+          (known === undefined && namesTablesOnly(trackTables)));
+      if (tracked) ddl.add(message.oid);
       return {
-        tracked:
-          !own(message.oid, [table, ...ancestors]) &&
-          (tracks(trackTables, table, ancestors) ||
-            // A partition that is gone by now, of a table that was named: the
-            // publication would not have sent anything else.
-            (known === undefined && namesTablesOnly(trackTables))),
+        tracked,
         primaryKey: known?.primaryKey,
         ignores: (column) =>
           [table, ...ancestors].some(({ schema, name }) =>
@@ -42,6 +48,7 @@ export function tablePolicy(parts: {
           ),
       };
     },
+    tracksDdlOf: (object) => ddl.has(object),
   };
 }
 

@@ -28,14 +28,16 @@ import {
 } from "../row/row-json";
 import type { LateContext } from "./batch";
 import { readContext } from "./context";
+import { readMark } from "./ddl-mark";
 import type { Outbox } from "./outbox";
+
 import {
   type Begin,
   type LogicalMessage,
   type Tuple,
   UnreadableMessageError,
 } from "./pgoutput";
-import type { Relation } from "./relation";
+import type { Relation, TablePolicy } from "./relation";
 
 /** PostgreSQL counts microseconds from 2000-01-01 UTC. */
 export const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
@@ -47,6 +49,8 @@ export interface StitchCounters {
   filtered: number;
   replayed: number;
   invalidContexts: number;
+  schemaChanges: number;
+  invalidMarks: number;
   unboundMessages: number;
 }
 
@@ -56,13 +60,15 @@ export class TransactionRows {
   /** In the destination already: counted, but not stored again. */
   readonly replayed: boolean;
   readonly #parts: TransactionParts;
+  readonly #begin: Begin;
   readonly #fields: Buffer;
   #ordinal = 0;
   /** The context's bytes as sent, to recognise the next message as equal. */
   #contextContent: Buffer | undefined;
+  #context: Buffer | undefined;
   #contextField: Buffer | undefined;
-  /** Ordinal of the last change when rows were last handed on; 0: never. */
-  #handedOn = 0;
+  /** Ordinal of the last change when rows were last handed on, if they were. */
+  #handedOn: number | undefined;
   #lateContext: LateContext | undefined;
 
   constructor(
@@ -72,6 +78,7 @@ export class TransactionRows {
   ) {
     const { commitLsn, committedAtMicros, transactionId } = begin;
     this.#parts = parts;
+    this.#begin = begin;
     this.commitLsn = commitLsn;
     this.replayed = received.replayed;
     this.#fields = transactionFields(
@@ -123,28 +130,52 @@ export class TransactionRows {
   }
 
   /** A context message: for the changes after it, or for all if it is the first. */
-  giveContext({ content, contentBytes }: LogicalMessage): void {
+  giveContext({ content, contentBytes }: LogicalMessage, position: Lsn): void {
     if (this.replayed || this.#contextContent?.equals(content)) return;
     const context = readContext(content, contentBytes);
     if (context.invalid) this.#parts.counters.invalidContexts++;
     const first = this.#contextField === undefined;
     const isWhole = content.length === contentBytes;
     this.#contextContent = isWhole ? Buffer.from(content) : undefined;
+    this.#context = context.json;
     this.#contextField = jsonField(context.json);
     if (!first) return;
-    this.#parts.outbox.replaceOpenContext(this.#contextField);
-    if (this.#handedOn > 0) {
+    this.#parts.outbox.replaceOpenContext(context.json, this.#contextField);
+    if (this.#handedOn !== undefined) {
       this.#lateContext = {
         firstId: formatChangeId(this.commitLsn, 0, 0),
-        lastId: formatChangeId(
-          this.commitLsn,
-          this.#handedOn,
-          this.#parts.identity,
-        ),
+        lastId: this.#id(this.#handedOn),
+        lastSchemaChangeId: this.#id(this.#handedOn + 1),
+        position,
         identity: this.#parts.identity,
         context: context.json,
       };
     }
+  }
+
+  /** A mark of a DDL. It is no change: those after it keep their numbers (H09). */
+  mark({ content, contentBytes }: LogicalMessage, position: Lsn): void {
+    if (this.replayed) return;
+    const { counters, outbox, policy } = this.#parts;
+    const mark = readMark(content, contentBytes);
+    if (!mark) {
+      counters.invalidMarks++;
+      return;
+    }
+    if (!policy.tracksDdlOf(mark.object)) return;
+    const { committedAtMicros, transactionId } = this.#begin;
+    outbox.addSchemaChange({
+      id: this.#id(this.#ordinal + 1),
+      position,
+      schema: mark.object.schema,
+      table: mark.object.table,
+      command: mark.command,
+      details: mark.details,
+      context: this.#context ?? EMPTY_JSON,
+      committedAtMicros,
+      transactionId,
+    });
+    counters.schemaChanges++;
   }
 
   /** The rows so far are being handed on, ahead of the commit. */
@@ -155,12 +186,19 @@ export class TransactionRows {
   commit(): void {
     this.#parts.outbox.commit(this.commitLsn, this.#lateContext);
   }
+
+  #id(ordinal: number): string {
+    return formatChangeId(this.commitLsn, ordinal, this.#parts.identity);
+  }
 }
+
+const EMPTY_JSON = Buffer.from("{}");
 
 /** What all transactions of a session share. */
 export interface TransactionParts {
   readonly outbox: Outbox;
   readonly counters: StitchCounters;
+  readonly policy: Pick<TablePolicy, "tracksDdlOf">;
   /** `sourceIdentity` of the slot. */
   readonly identity: number;
 }
