@@ -28,10 +28,10 @@ export function checkTables(
     : tables;
   const tracked = later.filter((table) => isTracked(table, expectations));
   return [
-    ...checkWrites(facts, later),
+    ...checkWrites(facts, later, expectations),
     ...checkFull(tracked),
     ...checkUnlogged(tracked),
-    ...checkUpgrade(facts, later),
+    ...checkUpgrade(facts, later, expectations),
     ...checkEventTrigger(facts, expectations),
     ...checkDdlMarks(facts, tracked, expectations),
   ];
@@ -51,6 +51,7 @@ function afterSetUp(
 function checkWrites(
   facts: SourceFacts,
   tables: readonly SourceTable[],
+  expectations: SetUpOptions,
 ): Finding[] {
   return tables.flatMap((table) => {
     const publishing = publishingOf(table, facts, facts.publication);
@@ -59,7 +60,7 @@ function checkWrites(
     const cure = table.hasVirtualGenerated
       ? `give ${tableName(table)} a primary key, and then: ALTER TABLE ${quotedName(table)} REPLICA IDENTITY DEFAULT;`
       : table.identity === "full" || table.keyHasGenerated
-        ? "ALTER PUBLICATION … SET (publish_generated_columns = stored);"
+        ? publishStored(expectations)
         : `ALTER TABLE ${quotedName(table)} REPLICA IDENTITY FULL;`;
     return [
       {
@@ -70,6 +71,10 @@ function checkWrites(
       },
     ];
   });
+}
+
+function publishStored({ publicationName }: SetUpOptions): string {
+  return `ALTER PUBLICATION ${escapeIdentifier(publicationName)} SET (publish_generated_columns = stored);`;
 }
 
 function checkFull(tracked: readonly SourceTable[]): Finding[] {
@@ -115,21 +120,21 @@ function checkUnlogged(tracked: readonly SourceTable[]): Finding[] {
 function checkUpgrade(
   facts: SourceFacts,
   tables: readonly SourceTable[],
+  expectations: SetUpOptions,
 ): Finding[] {
   if (facts.versionNum >= 180000) return [];
   const later: SourceFacts = { ...facts, versionNum: 180000 };
   const breaking = tables.filter((table) =>
     brokenBy(table, publishingOf(table, later, facts.publication)),
   );
-  const alreadyBroken = checkWrites(facts, tables).length > 0;
+  const alreadyBroken = checkWrites(facts, tables, expectations).length > 0;
   if (breaking.length === 0 || alreadyBroken) return [];
   return [
     {
       code: "generated-columns-before-18",
       severity: "warning",
       message: `after an upgrade to PostgreSQL 18, UPDATE and DELETE on ${breaking.map(tableName).join(", ")} would fail: their replica identity includes generated columns, which 18 wants published`,
-      remedy:
-        "right after such an upgrade, before the application writes: ALTER PUBLICATION … SET (publish_generated_columns = stored);",
+      remedy: `right after such an upgrade, before the application writes: ${publishStored(expectations)}`,
     },
   ];
 }
