@@ -25,6 +25,7 @@ function lookUp(error: Error) {
     source: { databaseName: "shop" } as never,
     catalog: { table: () => Promise.reject(error) },
     own: () => false,
+    trackedOids: [],
     status,
     log: pino({ level: "silent" }),
   });
