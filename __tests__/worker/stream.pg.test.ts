@@ -82,6 +82,46 @@ describe("on PostgreSQL 18", () => {
     },
   );
 
+  test.each([
+    ["0", true],
+    ["10min", true],
+    ["60s", false],
+    ["4s", false],
+  ])(
+    "with wal_sender_timeout %s the stream sets one of its own: %s",
+    async (timeout, isShortened) => {
+      await using source = await createSource(cluster);
+      const { client, database } = source;
+      await client.query("CREATE PUBLICATION bemi");
+      await client.query(
+        "SELECT pg_create_logical_replication_slot($1, 'pgoutput')",
+        [database],
+      );
+      const { host, port, user, password } = cluster;
+      const asked: unknown[] = [];
+      await using _stream = await openReplication({
+        config: { host, port, user, password, database },
+        slotName: database,
+        publicationName: "bemi",
+        start: 0n,
+        limitBytes: 1_000_000,
+        maxValueBytes: 1_000_000,
+        prepare: async (session) => {
+          await session.query(`SET wal_sender_timeout = '${timeout}'`);
+          const query = session.query.bind(session);
+          session.query = ((text: string) => {
+            asked.push(text);
+            return query(text);
+          }) as typeof session.query;
+        },
+        connectAgain: () => cluster.client(database),
+      });
+      expect(asked.includes("SET wal_sender_timeout = 60000")).toBe(
+        isShortened,
+      );
+    },
+  );
+
   test("committed_at is the commit's time to the microsecond", async () => {
     await using tracked = await TrackedDatabase.start(cluster, {
       schema: "CREATE TABLE t (id int PRIMARY KEY)",
