@@ -80,15 +80,17 @@ describe("per replica identity", () => {
 
   test("nothing: inserts are recorded, and the server refuses the application the rest", async () => {
     await using tracked = await TrackedDatabase.start(cluster, { schema });
+    const pad = "x".repeat(20_000);
+    await tracked.sql("ALTER TABLE t ALTER note SET STORAGE EXTERNAL");
     await tracked.sql(identitySql("t", "NOTHING"));
-    await tracked.sql("INSERT INTO t VALUES (1, 'a', 'x')");
+    await tracked.sql("INSERT INTO t VALUES (1, 'a', $1)", [pad]);
     for (const write of ["UPDATE t SET note = 'y'", "DELETE FROM t"]) {
       await expect(tracked.sql(write)).rejects.toMatchObject({ code: "55000" });
     }
     await tracked.caughtUp();
-    expect((await tracked.changes()).map(({ operation }) => operation)).toEqual(
-      ["CREATE"],
-    );
+    expect((await tracked.changes()).map(inKeyOrder)).toEqual([
+      ["CREATE", "1", "{}", row(1, "a", pad)],
+    ]);
   });
 
   test("a change of identity in mid-stream, and in mid-transaction, counts from that row on", async () => {
@@ -121,35 +123,48 @@ describe("per replica identity", () => {
     async (identity, id, sql) => {
       await using tracked = await TrackedDatabase.start(cluster, {
         schema: `
-        CREATE TABLE t (${id}, n int, big text, doc jsonb, bytes bytea, list text[]);
-        ALTER TABLE t ALTER big SET STORAGE EXTERNAL, ALTER doc SET STORAGE EXTERNAL,
-          ALTER bytes SET STORAGE EXTERNAL, ALTER list SET STORAGE EXTERNAL`,
+        CREATE EXTENSION hstore;
+        CREATE TABLE t (${id}, n int, big text, doc jsonb, bytes bytea, list text[], pairs hstore);
+        ${["big", "doc", "bytes", "list", "pairs"].map((name) => `ALTER TABLE t ALTER ${name} SET STORAGE EXTERNAL`).join(";")}`,
       });
       await tracked.sql(identitySql("t", sql));
       const pad = "x".repeat(20_000);
       await tracked.transactions(
-        `INSERT INTO t VALUES (1, 1, '${pad}', '{"a": "${pad}"}', convert_to('${pad}', 'UTF8'), ARRAY['${pad}', NULL])`,
+        `INSERT INTO t VALUES (1, 1, '${pad}', '{"a": "${pad}"}', convert_to('${pad}', 'UTF8'), ARRAY['${pad}', NULL], hstore('a', '${pad}'))`,
         "UPDATE t SET n = 2",
         "UPDATE t SET id = 2",
         "UPDATE t SET big = NULL",
         `UPDATE t SET big = 'small'`,
       );
       await tracked.caughtUp();
-      const [created, ...updated] = (await tracked.changes()).map(({ after }) =>
+      const changes = await tracked.changes();
+      const [created, ...updated] = changes.map(({ after }) =>
         JSON.parse(after),
       );
+      const befores = changes.slice(1).map(({ before }) => before);
+      expect(befores).toEqual(
+        identity === "full"
+          ? changes.slice(0, -1).map(({ after }) => after)
+          : ["{}", '{"id": 1}', "{}", "{}"],
+      );
       const unchanged = { $unchanged: true };
-      const { big, doc, bytes, list } = created;
-      expect([big, doc, bytes.length, list]).toEqual([
+      const { big, doc, bytes, list, pairs } = created;
+      expect([big, doc, bytes, list, pairs]).toEqual([
         pad,
         { a: pad },
-        40_002,
+        `\\x${"78".repeat(20_000)}`,
         [pad, null],
+        `"a"=>"${pad}"`,
       ]);
       const rest =
         identity === "full"
-          ? { doc, bytes, list }
-          : { doc: unchanged, bytes: unchanged, list: unchanged };
+          ? { doc, bytes, list, pairs }
+          : {
+              doc: unchanged,
+              bytes: unchanged,
+              list: unchanged,
+              pairs: unchanged,
+            };
       const untouched = identity === "full" ? big : unchanged;
       expect(updated).toEqual([
         { id: 1, n: 2, big: untouched, ...rest },

@@ -327,6 +327,7 @@ test("text whose escapes would be more than a field can hold is left out, what c
     tracked: true,
     columns: ["a", "b", "c"].map(column),
     hasIgnoredColumns: false,
+    partitioned: false,
     key: [],
     fields: Buffer.alloc(0),
   };

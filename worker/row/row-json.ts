@@ -54,8 +54,7 @@ export function writeBefore(out: ByteWriter, row: RowValues): void {
   out.byte(0x7b);
   for (let index = 0; index < before.count; index++) {
     const column = relation.columns[index] as Column;
-    // In a key-only tuple all other columns read null without being null.
-    if (before.keyOnly && !column.inIdentity) continue;
+    if (readsNullOnly(row, index)) continue;
     if (separator) out.byte(0x2c);
     separator = true;
     const textRoom = begin + MAX_TEXT_BYTES - out.length;
@@ -89,17 +88,22 @@ function tupleWith(
   tuple: Tuple,
   index: number,
 ): Tuple | undefined {
-  const column = row.relation.columns[index] as Column;
-  if (has(tuple, column, index)) return tuple;
-  return has(row.before, column, index) ? row.before : undefined;
+  if (has(row, tuple, index)) return tuple;
+  return has(row, row.before, index) ? row.before : undefined;
 }
 
-function has(tuple: Tuple, column: Column, index: number): boolean {
-  return (
-    tuple.count >= 0 &&
-    tuple.lengths[index] !== UNCHANGED &&
-    (!tuple.keyOnly || column.inIdentity)
-  );
+function has(row: RowValues, tuple: Tuple, index: number): boolean {
+  if (tuple.count < 0 || tuple.lengths[index] === UNCHANGED) return false;
+  return tuple !== row.before || !readsNullOnly(row, index);
+}
+
+/** Whether the old row's column reads null without anybody knowing its value. */
+function readsNullOnly(
+  { relation, before }: RowValues,
+  index: number,
+): boolean {
+  if (relation.partitioned) return before.lengths[index] === NULL;
+  return before.keyOnly && !relation.columns[index]?.inIdentity;
 }
 
 /** Returns what the value may take of the row's `room` in jsonb. */
@@ -222,7 +226,7 @@ function writeKeyArray(out: ByteWriter, row: RowValues, tuple: Tuple): void {
  */
 export function changesOnlyIgnored(row: RowValues): boolean {
   const { relation, before, after, block } = row;
-  if (!relation.hasIgnoredColumns) return false;
+  if (!relation.hasIgnoredColumns || relation.partitioned) return false;
   if (before.count !== after.count || before.keyOnly) return false;
   for (let index = 0; index < after.count; index++) {
     if (relation.columns[index]?.ignored) continue;

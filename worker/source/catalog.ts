@@ -13,6 +13,8 @@ const NO_PRIVILEGE = "42501";
 export interface CatalogTable {
   /** Names of the primary key's columns in key order; empty without one. */
   readonly primaryKey: readonly string[];
+  /** It has no rows of its own: only a publication via the root names it. */
+  readonly partitioned: boolean;
   /** Of a partition: its parent, and so on up to the root. */
   readonly ancestors: readonly NamedTable[];
 }
@@ -40,7 +42,8 @@ export class Catalog implements AsyncDisposable {
         (SELECT coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname)), '[]')
            FROM pg_partition_ancestors(t.oid) p
            JOIN pg_class c ON c.oid = p.relid AND c.oid <> t.oid
-           JOIN pg_namespace n ON n.oid = c.relnamespace) AS ancestors
+           JOIN pg_namespace n ON n.oid = c.relnamespace) AS ancestors,
+        t.relkind = 'p' AS partitioned
         FROM pg_class t WHERE t.oid = ${oid}`);
     return table;
   }

@@ -22,6 +22,8 @@ export interface TablePolicy {
      * catalogue does not know the table or could not be asked.
      */
     readonly primaryKey: readonly string[] | undefined;
+    /** @default false */
+    readonly partitioned?: boolean;
     readonly ignores: (column: string) => boolean;
   }>;
   /** False: a mark of a DDL is dropped. */
@@ -42,6 +44,12 @@ export interface Relation {
   readonly tracked: boolean;
   readonly columns: readonly Column[];
   readonly hasIgnoredColumns: boolean;
+  /**
+   * A partitioned table, named by a publication via the root. It says its own
+   * replica identity, but the old rows are the partitions': of one with another
+   * identity all columns but the key's read null without being null (H52).
+   */
+  readonly partitioned: boolean;
   /** Indexes of the primary key's columns, in key order; empty: none. */
   readonly key: readonly number[];
   /** database, schema and table as fields of a row. */
@@ -83,7 +91,8 @@ async function describeRelation(
   announcedTypes: ReadonlyMap<number, ValueType>,
 ): Promise<Relation> {
   const { oid, schema, table, columns } = message;
-  const { tracked, primaryKey, ignores } = await policy.describe(message);
+  const described = await policy.describe(message);
+  const { tracked, primaryKey, partitioned = false, ignores } = described;
   const ignored = columns.map(({ name }) => tracked && ignores(name));
   return {
     oid,
@@ -95,6 +104,7 @@ async function describeRelation(
       ignored: ignored[index] === true,
     })),
     hasIgnoredColumns: ignored.includes(true),
+    partitioned,
     key: tracked ? primaryKeyColumns(message, primaryKey) : [],
     fields: Buffer.concat([policy.database, schema, table].map(textField)),
   };

@@ -42,6 +42,7 @@ export function tablePolicy(parts: {
       return {
         tracked,
         primaryKey: known?.primaryKey,
+        partitioned: known?.partitioned === true,
         ignores: (column) =>
           [table, ...ancestors].some(({ schema, name }) =>
             ignoresColumn(ignoreColumns, schema, name, column),
