@@ -14,6 +14,7 @@ import { type Lsn, parseLsn } from "./lsn";
 import { emitEmf, prometheusMetrics } from "./metrics";
 import { readSettings, type Settings } from "./settings/settings";
 import { runSetup } from "./setup-command";
+import { SlotHolder } from "./source/slot-holder";
 import { Status } from "./status";
 import { supervise } from "./supervise";
 import { runTrail } from "./trail";
@@ -110,11 +111,12 @@ async function run(settings: Settings, signal: AbortSignal): Promise<number> {
     status.state = "stopping";
     log.info("stopping");
   });
+  await using slotHolder = new SlotHolder(settings, log, signal);
   // Awaited here: returning the promise would end `http` at once.
   return await supervise(
     async (stop) => {
       if (!status.hasStreamed) await refuseUnfit(settings, log, stop);
-      await runTrail({ settings, status, log }, stop);
+      await runTrail({ settings, status, log, slotHolder }, stop);
     },
     { status, log },
     signal,

@@ -30,6 +30,7 @@ import { sendHeartbeats } from "./source/heartbeat-sender";
 import { watchHistory } from "./source/history-watch";
 import { identifySource } from "./source/identify-source";
 import { prepareStream } from "./source/session";
+import type { SlotHolder } from "./source/slot-holder";
 import { monitorSlot } from "./source/slot-monitor";
 import { prepareSource } from "./source/source";
 import type { Status } from "./status";
@@ -50,10 +51,12 @@ export async function runTrail(
     readonly settings: Settings;
     readonly status: Status;
     readonly log: Log;
+    /** Has the slot while this has no destination. */
+    readonly slotHolder: Pick<SlotHolder, "hold" | "release">;
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { settings, status, log } = parts;
+  const { settings, status, log, slotHolder } = parts;
   const { slotName, publicationName } = settings;
   await using releases = new Releases();
   const servers = releases.use(
@@ -67,7 +70,11 @@ export async function runTrail(
 
   // The destination first: a slot holds back the source's log from the moment
   // it is made, and is of no use before its rows have a place.
-  const writing = await servers.connectDestination();
+  const writing = await servers.connectDestination().catch(async (error) => {
+    if (status.hasStreamed) await slotHolder.hold();
+    throw error;
+  });
+  await slotHolder.release();
   await migrate(writing, settings);
   refuse(checkChangesTable(await readChangesTable(writing)));
   await ensurePartition(writing, monthOf(new Date()));
