@@ -6,8 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type CopyStreamQuery, from as copyFrom } from "pg-copy-streams";
 import { Cluster } from "../../scripts/cluster";
 import { FaultProxy } from "../../scripts/soak/fault-proxy";
+import { connect, connectionConfig } from "../../worker/network/connect";
 import { watch } from "../../worker/network/watchdog";
 import { Releases } from "../../worker/releases";
+import { readSettings } from "../../worker/settings/settings";
 
 const TICK_MS = 1_000;
 /** Long enough for four looks. */
@@ -143,4 +145,27 @@ describe("a connection is given up", () => {
     await other.query("SELECT pg_terminate_backend($1)", [processID]);
     await expect(query).rejects.toThrow(HALF_OPEN);
   });
+});
+
+test("the server, too, asks whether a silent worker is there", async () => {
+  const { host, port, user, password } = cluster;
+  const { source } = readSettings({
+    DB_HOST: host,
+    DB_PORT: String(port),
+    DB_NAME: "postgres",
+    DB_USER: user,
+    DB_PASSWORD: password,
+  });
+  const details = { applicationName: "test", options: "-c DateStyle=ISO" };
+  const config = await connectionConfig(source, details);
+  const client = await connect(source, config);
+  const { rows } = await client.query(
+    "SELECT name, setting FROM pg_settings WHERE name ~ '^tcp_keepalives' ORDER BY name",
+  );
+  expect(rows.map(({ name, setting }) => `${name} ${setting}`)).toEqual([
+    "tcp_keepalives_count 3",
+    "tcp_keepalives_idle 30",
+    "tcp_keepalives_interval 10",
+  ]);
+  await client.end();
 });

@@ -96,7 +96,7 @@ export class LedgerDraft {
   /** So many rows that the ledger does not keep them, but how to make them. */
   async bulk(table: string, firstId: number, count: number): Promise<void> {
     await this.#client.query(
-      `INSERT INTO ${table} SELECT id, 'bulk ' || id, id % 1000 FROM generate_series($1::int, $2::int) id`,
+      `INSERT INTO ${table} SELECT id, 'bulk ' || id, id % 1000 FROM generate_series($1::bigint, $2::bigint) id`,
       [firstId, firstId + count - 1],
     );
     this.#events.push({ count, changes: bulkRows(table, firstId, count) });
