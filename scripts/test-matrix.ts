@@ -52,7 +52,15 @@ async function testMatrix(
       const results = join(folder, `${major}.json`);
       const startedMs = performance.now();
       await jest(major, patterns, results);
-      const counts = countTests(JSON.parse(await readFile(results, "utf8")));
+      const text = await readFile(results, "utf8").catch(() => undefined);
+      if (text === undefined) {
+        console.error(
+          `The run on PostgreSQL ${major} ended without results; what it said is above.`,
+        );
+        process.exitCode = 1;
+        return;
+      }
+      const counts = countTests(JSON.parse(text));
       const seconds = Math.round((performance.now() - startedMs) / 1000);
       all.push(counts);
       lines.push(`PostgreSQL ${major}: ${totalLine([counts])}, ${seconds} s`);
