@@ -128,7 +128,7 @@ describe("Bemi's own schema", () => {
     await tracked.stopWorker();
     const { client } = tracked.destination;
     await client.query(`
-      DROP TABLE changes, _bemi_migrations, _bemi_watermarks, _bemi_gaps;
+      DROP TABLE changes, _bemi_migrations, _bemi_watermarks, _bemi_gaps, _bemi_schema_changes;
       CREATE TABLE changes (
         id uuid PRIMARY KEY DEFAULT gen_random_uuid(), created_at timestamptz(0) NOT NULL,
         database varchar(255) NOT NULL, schema varchar(255) NOT NULL, "table" varchar(255) NOT NULL,
