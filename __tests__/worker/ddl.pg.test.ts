@@ -13,6 +13,10 @@ const DDL = [
   "ALTER TABLE t DROP dropped",
   "ALTER TABLE t RENAME renamed TO other_name",
   "ALTER TABLE t ALTER typed TYPE text USING 'n' || typed",
+  // Another column of the same name, and of a type of the same name.
+  `ALTER TABLE t DROP other_name; ALTER TABLE t ADD other_name document DEFAULT '{"a": [1.50]}'`,
+  "ALTER TABLE t DROP other_name; DROP DOMAIN document; CREATE DOMAIN document AS int; ALTER TABLE t ADD other_name document DEFAULT 7",
+  "ALTER TABLE t ALTER other_name TYPE numeric(10,2), ALTER typed DROP DEFAULT, ALTER typed TYPE text[] USING ARRAY[typed, NULL], ALTER typed SET DEFAULT '{a,NULL}'",
   "ALTER TABLE t RENAME TO u",
   "CREATE TABLE t (id int PRIMARY KEY, note text, typed bool)",
   "DROP TABLE u",
@@ -29,6 +33,7 @@ function statements(inOneTransaction: boolean): string[] {
   const writes = (id: number, table: string) => [
     `INSERT INTO ${table} (id) VALUES (${id})`,
     `INSERT INTO ledger SELECT ${id}, '${table}', to_jsonb(x) FROM ${table} x WHERE id = ${id}`,
+    `UPDATE ${table} SET id = id WHERE id = ${id}`,
     `DELETE FROM ${table} WHERE id = ${id}`,
   ];
   let id = 0;
@@ -54,12 +59,13 @@ test.each([
   ["each in a transaction of its own", false],
   ["all in one transaction", true],
 ])(
-  "rows written around ten DDLs while the worker is stopped, %s, have the names and values of their time",
+  "rows written around thirteen DDLs while the worker is stopped, %s, have the names and values of their time",
   async (_, inOneTransaction) => {
     await using tracked = await TrackedDatabase.start(cluster, {
       env: { TRACK_TABLES: "public.*,!public.ledger" },
       schema: `
       CREATE TYPE mood AS ENUM ('ok');
+      CREATE DOMAIN document AS jsonb;
       CREATE TABLE t (id int PRIMARY KEY, dropped int DEFAULT 1, renamed date DEFAULT '2024-02-29', typed int DEFAULT 5);
       CREATE TABLE ledger (id int, "table" text, row jsonb)`,
     });
@@ -81,6 +87,7 @@ test.each([
     ]);
     const expected = ledger.flatMap(({ table, row }) => [
       ["CREATE", table, "{}", row],
+      ["UPDATE", table, row, row],
       ["DELETE", table, row, "{}"],
     ]);
     const mood = '{"m": "ok", "id": 98, "typed": null}';
