@@ -9,6 +9,8 @@ export const ONCE: Readonly<Record<string, string>> = {
     "its faults are those of processes and networks, and it takes minutes",
   "__tests__/scripts/start.pg.test.ts":
     "npm start: terminal, signals and output",
+  "__tests__/worker/documented-queries.pg.test.ts":
+    "whether each query has an index; five million rows are loaded for it",
   "__tests__/worker/frozen.pg.test.ts":
     "what the worker makes of a server that does not answer",
   "__tests__/worker/late-context.pg.test.ts":
