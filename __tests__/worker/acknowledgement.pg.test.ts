@@ -158,7 +158,7 @@ describe("what the source is told", () => {
       CREATE SEQUENCE tries;
       CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
-        IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not this time'; END IF;
+        IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not this time' USING ERRCODE = 'disk_full'; END IF;
         RETURN NEW;
       END $$;
       CREATE TRIGGER reject BEFORE INSERT ON public.changes
@@ -185,7 +185,7 @@ describe("what the source is told", () => {
       CREATE SEQUENCE tries;
       CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
-        IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not this time'; END IF;
+        IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not this time' USING ERRCODE = 'disk_full'; END IF;
         RETURN NULL;
       END $$;
       CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON public.changes
