@@ -14,6 +14,7 @@ import {
   checkChangesTable,
   readChangesTable,
 } from "./destination/preflight-changes";
+import { reachDestination } from "./destination/reach-destination";
 import { recordTimeline } from "./destination/watermark";
 import { refuse } from "./finding";
 import type { Log } from "./log";
@@ -70,7 +71,7 @@ export async function runTrail(
 
   // The destination first: a slot holds back the source's log from the moment
   // it is made, and is of no use before its rows have a place.
-  const writing = await servers.connectDestination().catch(async (error) => {
+  const writing = await reachDestination(servers).catch(async (error) => {
     if (status.hasStreamed) await slotHolder.hold();
     throw error;
   });
