@@ -3,20 +3,10 @@
  * Everything opened here is closed in reverse order, whatever happens.
  */
 
-import { watchCondition } from "./condition-watch";
-import { checkNotFenced, claim, fenced } from "./destination/claim";
+import { checkNotFenced } from "./destination/claim";
 import { Destination } from "./destination/destination";
-import { migrate } from "./destination/destination-schema";
-import { keepIndexesMerged } from "./destination/index-upkeep";
-import { keepPartitions } from "./destination/partition-upkeep";
-import { ensurePartition, monthOf } from "./destination/partitions";
-import {
-  checkChangesTable,
-  readChangesTable,
-} from "./destination/preflight-changes";
+import { prepareDestination } from "./destination/prepare-destination";
 import { reachDestination } from "./destination/reach-destination";
-import { recordTimeline } from "./destination/watermark";
-import { refuse } from "./finding";
 import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { streamStartFailure } from "./network/connect";
@@ -26,13 +16,8 @@ import { Releases } from "./releases";
 import { sourceIdentity } from "./row/change-row";
 import type { Settings } from "./settings/settings";
 import { Catalog } from "./source/catalog";
-import { commonPosition } from "./source/continuity";
-import { sendHeartbeats } from "./source/heartbeat-sender";
-import { watchHistory } from "./source/history-watch";
-import { identifySource } from "./source/identify-source";
 import { prepareStream } from "./source/session";
 import type { SlotHolder } from "./source/slot-holder";
-import { monitorSlot } from "./source/slot-monitor";
 import { prepareSource } from "./source/source";
 import type { Status } from "./status";
 import { HistoryProof } from "./stream/history-proof";
@@ -40,6 +25,8 @@ import { ownTables } from "./stream/own-tables";
 import { openReplication } from "./stream/replication";
 import { Stitcher } from "./stream/stitch";
 import { tablePolicy } from "./stream/table-policy";
+import { takeOver } from "./take-over";
+import { startUpkeep } from "./upkeep";
 
 const WAITING_FOR_STANDBY =
   "the source sends nothing before a standby has it (synchronized_standby_slots)";
@@ -76,9 +63,7 @@ export async function runTrail(
     throw error;
   });
   await slotHolder.release();
-  await migrate(writing, settings);
-  refuse(checkChangesTable(await readChangesTable(writing)));
-  await ensurePartition(writing, monthOf(new Date()));
+  await prepareDestination(writing, settings);
 
   const {
     source,
@@ -110,27 +95,7 @@ export async function runTrail(
       throw streamStartFailure(error, settings.source);
     }),
   );
-  // The server has granted the slot to this worker alone; only now may it
-  // fence off a predecessor (H13).
-  status.epoch = undefined;
-  let watermark = await claim(writing, source);
-  status.epoch = watermark.epoch;
-  if (watermark.timeline !== source.timeline) {
-    // Once more: the former owner may have stored, from the former primary,
-    // what this server never had.
-    const position = commonPosition(watermark, source);
-    const { timeline } = source;
-    const moved = await recordTimeline(writing, watermark, {
-      timeline,
-      position,
-    });
-    if (!moved) throw fenced(slotName);
-    log.warn(
-      { from: watermark.timeline, to: timeline, position: formatLsn(position) },
-      "the source was promoted; the trail goes on with the new timeline",
-    );
-    watermark = moved;
-  }
+  const watermark = await takeOver(writing, source, { status, log });
   const own = await ownTables(writing, source);
   const stitcher = new Stitcher({
     policy: tablePolicy({
@@ -155,28 +120,10 @@ export async function runTrail(
 
   releases.defer(() => status.endSession());
   status.beginSession(stitcher.counters, () => stream.frames.waitingBytes);
-  monitorSlot({ catalog, slotName, status, log }, over.signal);
-  const { heartbeats } = status;
-  sendHeartbeats({ catalog, slotName, heartbeats, log }, over.signal);
-  const activity = idleActivity();
-  watchCondition({ status, stream, activity, log }, over.signal);
-  keepPartitions({ servers, settings, log }, over.signal);
-  keepIndexesMerged({ servers, status, log }, over.signal);
   status.confirmedLsn = formatLsn(watermark.position);
-  watchHistory(
-    {
-      identify: async () => {
-        // Its next connection looks the name up again as well, and there are
-        // never more than two.
-        await catalog[Symbol.asyncDispose]();
-        return identifySource(settings, await servers.sourceConfig(), {
-          database: { name: source.databaseName, oid: source.databaseOid },
-        });
-      },
-      watermark,
-      position: () => parseLsn(status.confirmedLsn ?? "0/0"),
-      fail: (error) => stream.frames.fail(error),
-    },
+  const activity = idleActivity();
+  startUpkeep(
+    { settings, servers, catalog, stream, activity, watermark, status, log },
     over.signal,
   );
   log.info(
@@ -202,7 +149,7 @@ export async function runTrail(
         // repeated for ever, and without a pause (H18).
         status.attempts = 0;
       },
-      reached: (position) => heartbeats.reached(position),
+      reached: (position) => status.heartbeats.reached(position),
       activity,
       batchMaxBytes,
       batchMaxDelayMs,
