@@ -1,7 +1,11 @@
-/** Changes that were made while there was no publication (H41). */
+/** Changes that were made while there was no publication (H23, H41). */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { parseLsn } from "../../worker/lsn";
 import { testedMajors } from "../support/majors";
 import { TrackedDatabase } from "../support/tracked-database";
+import { eventually } from "../support/worker-process";
 
 const MISSING = "was missing when changes";
 
@@ -64,4 +68,84 @@ describe.each(testedMajors(14, 17, 18))("on PostgreSQL %i", (major) => {
     expect(tracked.worker?.lines.at(-1)?.msg).toContain(MISSING);
     expect(await recorded(tracked)).not.toContain("3");
   });
+
+  test("under load: nothing behind the drop is acknowledged, and what cannot be read is in the gap that is noted, all of it", async () => {
+    await using tracked = await TrackedDatabase.start(cluster, { schema });
+    const ledger: { id: number; before: string; after: string }[] = [];
+    const writer = await tracked.source.session();
+    let running = true;
+    const load = (async () => {
+      for (let id = 1; running; id++) {
+        // Between these two its commit is.
+        const before = await position(writer);
+        await writer.query(`INSERT INTO t VALUES (${id})`);
+        ledger.push({ id, before, after: await position(writer) });
+      }
+    })();
+    const written = (count: number) =>
+      eventually("the load goes on", async () => {
+        const reached = ledger.length + count;
+        while (ledger.length < reached) await sleep(5);
+        return true;
+      });
+    await written(50);
+    await tracked.sql("DROP PUBLICATION bemi");
+    const dropped = await position(writer);
+    const stopped = tracked.worker;
+    await stopped?.log(MISSING);
+    expect(await stopped?.exited).toMatchObject({ code: 3 });
+    await written(50);
+    const { rows: slots } = await tracked.source.client.query(
+      "SELECT confirmed_flush_lsn <= $1::pg_lsn AS before FROM pg_replication_slots WHERE slot_name = $2",
+      [dropped, tracked.source.database],
+    );
+    expect(slots).toEqual([{ before: true }]);
+
+    // As docs/operations.md says it.
+    await command(tracked, "setup");
+    await tracked.sql("SELECT pg_drop_replication_slot($1)", [
+      tracked.source.database,
+    ]);
+    await command(tracked, "gap", "--reason", "publication dropped", "--yes");
+    await tracked.startWorker();
+    await written(50);
+    running = false;
+    await load;
+    await tracked.caughtUp();
+
+    const { rows: gaps } = await tracked.destination.client.query<{
+      from: string;
+      to: string;
+    }>(`SELECT from_lsn::text AS "from", to_lsn::text AS "to" FROM _bemi_gaps`);
+    expect(gaps).toHaveLength(1);
+    const [from, to] = [gaps[0]?.from, gaps[0]?.to].map((lsn) =>
+      parseLsn(lsn ?? ""),
+    ) as [bigint, bigint];
+    const found = await recorded(tracked);
+    expect(new Set(found).size).toBe(found.length);
+    const missing = ledger.filter(({ id }) => !found.includes(String(id)));
+    expect(missing.length).toBeGreaterThan(0);
+    for (const { before, after } of missing) {
+      expect(parseLsn(after)).toBeGreaterThan(from);
+      expect(parseLsn(before)).toBeLessThan(to);
+    }
+    expect(from).toBeLessThanOrEqual(parseLsn(dropped));
+  });
 });
+
+/** Where the log ends, as text. */
+async function position(client: Client): Promise<string> {
+  const { rows } = await client.query<{ lsn: string }>(
+    "SELECT pg_current_wal_insert_lsn()::text AS lsn",
+  );
+  return rows[0]?.lsn ?? "";
+}
+
+/** Runs a subcommand of the worker, which has to succeed. */
+async function command(
+  tracked: TrackedDatabase,
+  ...args: readonly string[]
+): Promise<void> {
+  await using worker = tracked.launchWorker({}, { args });
+  expect(await worker.exited).toMatchObject({ code: 0 });
+}

@@ -1,5 +1,8 @@
 /** DDL in the trail: `_bemi_schema_changes` beside the changes (H54). */
 import { Cluster } from "../../scripts/cluster";
+import { migrate } from "../../worker/destination/destination-schema";
+import { storeSchemaChanges } from "../../worker/destination/schema-changes";
+import { formatChangeId } from "../../worker/row/change-row";
 import { DDL_TRIGGERS } from "../../worker/source/ddl-trigger";
 import { testedMajors } from "../support/majors";
 import { TrackedDatabase } from "../support/tracked-database";
@@ -216,26 +219,21 @@ describe.each(testedMajors(14, 18))("DDL on PostgreSQL %i", (major) => {
       `INSERT INTO t SELECT i FROM generate_series(${from}, ${from + 4_999}) i`;
     const context = (user: number) =>
       `SELECT pg_logical_emit_message(true, '_bemi', '{"user": ${user}}')`;
-    // More than a batch: what comes next is handed on before the commit.
-    const many = (name: string) =>
-      `DO $$ BEGIN FOR i IN 1..200 LOOP EXECUTE 'CREATE TABLE ${name}_' || i || ' (id int)'; END LOOP; END $$`;
     await tracked.sql(`
       BEGIN; CREATE TABLE first (id int); ${rows(1)}; ALTER TABLE t ADD a int; ${rows(5_001)};
-      DROP TABLE first; ${context(1)}; CREATE TABLE last (id int); ${context(2)}; ${many("x")}; ALTER TABLE t ADD b int; ${rows(10_001)}; COMMIT`);
+      DROP TABLE first; ${context(1)}; CREATE TABLE last (id int); ${context(2)}; ALTER TABLE t ADD b int; ${rows(10_001)}; COMMIT`);
     await tracked.caughtUp();
     const found = await tracked.destination.client.query(
-      `SELECT concat_ws(' ', command, name, context ->> 'user', number, before) AS line
-         FROM (SELECT command, regexp_replace("table", '_\\d+$', '') AS name, context, count(*) AS number,
-                      (SELECT count(*) FROM changes c WHERE "table" = 't' AND c.id < s.id) AS before, min(position) AS place
-                 FROM _bemi_schema_changes s GROUP BY 1, 2, 3, s.id) marks ORDER BY place`,
+      `SELECT concat_ws(' ', command, "table", context ->> 'user',
+                (SELECT count(*) FROM changes c WHERE "table" = 't' AND c.id < s.id)) AS line
+         FROM _bemi_schema_changes s ORDER BY position`,
     );
     expect(found.rows.map(({ line }) => line)).toEqual([
-      "CREATE TABLE first 1 1 0",
-      "ALTER TABLE t 1 1 5000",
-      "DROP TABLE first 1 1 10000",
-      "CREATE TABLE last 1 1 10000",
-      "CREATE TABLE x 2 200 10000",
-      "ALTER TABLE t 2 1 10000",
+      "CREATE TABLE first 1 0",
+      "ALTER TABLE t 1 5000",
+      "DROP TABLE first 1 10000",
+      "CREATE TABLE last 1 10000",
+      "ALTER TABLE t 2 10000",
     ]);
   });
 
@@ -277,6 +275,60 @@ describe.each(testedMajors(14, 18))("DDL on PostgreSQL %i", (major) => {
     await tracked.caughtUp();
     expect(await history(tracked)).toEqual(["DROP TABLE t"]);
   });
+});
+
+test("a context that came late is given to the marks before it, of its own slot, and to no other with the same id", async () => {
+  await using cluster = await Cluster.start({ settings: { fsync: "off" } });
+  const client = await cluster.client();
+  await migrate(client, { indexValues: false });
+  const mark = (ordinal: number, position: bigint, identity: number) => ({
+    id: formatChangeId(100n, ordinal, identity),
+    position,
+    schema: "public",
+    table: "t",
+    command: "ALTER TABLE",
+    details: Buffer.from("{}"),
+    context: Buffer.from('{"user": "own"}'),
+    committedAtMicros: -1n,
+    transactionId: 4_294_967_295,
+  });
+  const batch = {
+    rows: Buffer.alloc(0),
+    rowCount: 0,
+    months: new Set<number>(),
+  };
+  await storeSchemaChanges(client, "shop", {
+    ...batch,
+    schemaChanges: [
+      mark(1, 1n, 5),
+      mark(3, 3n, 5),
+      mark(2, 2n, 6),
+      mark(3, 7n, 5),
+    ],
+  });
+  await storeSchemaChanges(client, "shop", {
+    ...batch,
+    lateContext: {
+      firstId: formatChangeId(100n, 0, 0),
+      lastId: formatChangeId(100n, 2, 5),
+      lastSchemaChangeId: formatChangeId(100n, 3, 5),
+      position: 5n,
+      identity: 5,
+      context: Buffer.from('{"user": "late"}'),
+    },
+  });
+  const { rows } = await client.query(`
+    SELECT array_agg(context ->> 'user' ORDER BY position, id) AS users,
+           min(transaction_id) AS transaction, min(committed_at AT TIME ZONE 'UTC')::text AS at
+      FROM public._bemi_schema_changes`);
+  await client.end();
+  expect(rows).toEqual([
+    {
+      users: ["late", "own", "late", "own"],
+      transaction: "4294967295",
+      at: "1999-12-31 23:59:59.999999",
+    },
+  ]);
 });
 
 /** Changes and DDL in one order, by id, as documented; without the marks. */
