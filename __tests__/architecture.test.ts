@@ -83,13 +83,13 @@ test.each([
 });
 
 // It would decode gigabytes for a figure that the catalogue has (H83). `gap --to`
-// looks once, for 30 s at most, when an operator asks what would be left out.
+// and `drain` look once, when an operator asks.
 test("only an operator's command looks into the log", async () => {
   const { files } = await importsOf(root, "worker");
   const lookers = files.filter((file) =>
     /pg_logical_slot_(peek|get)/.test(readFileSync(join(root, file), "utf8")),
   );
-  expect(lookers).toEqual(["worker/gap-skip.ts"]);
+  expect(lookers).toEqual(["worker/source/undelivered.ts"]);
 });
 
 test("a violation through another file is found", async () => {

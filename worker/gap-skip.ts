@@ -11,6 +11,7 @@ import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import type { SourceServer } from "./source/identify-source";
 import type { SlotFacts } from "./source/source-facts";
+import { countUndelivered } from "./source/undelivered";
 import { errorCode } from "./sql-state";
 
 /** Decoding what is left out is for the record, and may itself be impossible. */
@@ -105,37 +106,19 @@ export function problemOf(
 /** How much is left out, where the source can tell. */
 async function describeSkipped(
   to: Lsn,
-  parts: Parameters<typeof skipTo>[1],
+  { client, server, watermark, publicationName }: Parameters<typeof skipTo>[1],
 ): Promise<string> {
-  const { client, server, watermark, publicationName } = parts;
-  await client.query(`SET statement_timeout = ${COUNT_TIMEOUT_MS}`);
   try {
-    const { rows } = await client.query<{
-      transactions: string;
-      changes: string;
-    }>(COUNT, [
-      server.slotName,
-      formatLsn(to),
-      client.escapeIdentifier(publicationName),
-      formatLsn(watermark.commitLsn),
-    ]);
+    const { transactions, changes } = await countUndelivered(client, {
+      slotName: server.slotName,
+      publicationName,
+      after: watermark.commitLsn,
+      upTo: to,
+      timeoutMs: COUNT_TIMEOUT_MS,
+    });
     // Among them what is not tracked, and the worker's own.
-    return `at most ${rows[0]?.transactions} transactions with ${rows[0]?.changes} changes`;
+    return `at most ${transactions} transactions with ${changes} changes`;
   } catch (error) {
     return `how many cannot be told (${errorCode(error) ?? "the connection was lost"})`;
-  } finally {
-    await client.query("SET statement_timeout = 0").catch(() => undefined);
   }
 }
-
-/** By message: B (with the commit's position), I, U, D, T. */
-const COUNT = `
-SELECT count(*)::text AS transactions, coalesce(sum(changes), 0)::text AS changes
-FROM (
-  SELECT count(*) FILTER (WHERE get_byte(data, 0) IN (73, 85, 68, 84)) AS changes,
-    '0/0'::pg_lsn + max(CASE WHEN get_byte(data, 0) = 66 THEN
-      ('x' || encode(substring(data FROM 2 FOR 8), 'hex'))::bit(64)::bigint END)::numeric AS commit
-  FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, $2, NULL,
-    'proto_version', '1', 'publication_names', $3)
-  GROUP BY xid) transaction
-WHERE changes > 0 AND commit > $4::pg_lsn AND commit < $2::pg_lsn`;

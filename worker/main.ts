@@ -4,7 +4,9 @@
  * to signals and ends the process.
  */
 import { Command } from "commander";
+import { runAdopt } from "./adopt-command";
 import { runCheck } from "./check-command";
+import { runDrain } from "./drain-command";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import { runGap } from "./gap-command";
 import { serveHttp } from "./http";
@@ -71,6 +73,41 @@ program
           ...(to ? { to: positionOf("--to", to) } : {}),
           yes: yes === true,
         },
+        logFor(settings),
+        signal,
+      ),
+    ),
+  );
+
+program
+  .command("drain")
+  .description(
+    "before a planned move to another server: read the rest, and prove that nothing is left",
+  )
+  .option("--drop-slot", "drop the slot afterwards, as an upgrade may ask for")
+  .action(({ dropSlot }: { dropSlot?: boolean }) =>
+    finish((settings, signal) =>
+      runDrain(
+        settings,
+        { dropSlot: dropSlot === true },
+        logFor(settings),
+        signal,
+      ),
+    ),
+  );
+
+program
+  .command("adopt")
+  .description(
+    "go on with another server: after drain without a gap, else with one in _bemi_gaps",
+  )
+  .option("--reason <text>", "what happened, where nothing was drained")
+  .option("--yes", "do it; without, only say what would be done")
+  .action(({ reason, yes }: { reason?: string; yes?: boolean }) =>
+    finish((settings, signal) =>
+      runAdopt(
+        settings,
+        { ...(reason ? { reason } : {}), yes: yes === true },
         logFor(settings),
         signal,
       ),

@@ -108,6 +108,7 @@ export async function runTrail(
       trackedOids,
     }),
     identity: sourceIdentity(source),
+    idOffset: watermark.idOffset,
     watermark: watermark.commitLsn,
     proof: new HistoryProof(
       watermark.commitLsn,

@@ -26,6 +26,8 @@ const watermark: Watermark = {
   commitLsn: parseLsn("0/3000"),
   position: parseLsn("0/4000"),
   epoch: 1n,
+  idOffset: 0n,
+  updatedAt: new Date(0),
 };
 const promotedAt = (lsn: string, timeline = 1): SourceServer => ({
   ...server,

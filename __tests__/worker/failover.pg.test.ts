@@ -193,4 +193,20 @@ test("the worker waits for a standby that synchronized_standby_slots names; prom
   );
   expect(await stored(trail)).toEqual(["1", "2"]);
   expect(await ids(standby, trail)).toEqual(["1"]);
+
+  // What the trail has too much stays, and is noted; what comes now is whole.
+  const after = await standby.client(trail.database);
+  await after.query("INSERT INTO item VALUES (3)");
+  const adopted = trail.start(env, {
+    args: ["adopt", "--reason", "promoted without the last change", "--yes"],
+  });
+  expect(await adopted.exited).toMatchObject({ code: 0 });
+  await trail.streaming(env);
+  await after.query("INSERT INTO item VALUES (4)");
+  await after.end();
+  await has("4");
+  expect(await stored(trail)).toEqual(["1", "2", "3", "4"]);
+  expect(
+    await trail.destination.query("SELECT reason FROM public._bemi_gaps"),
+  ).toEqual([{ reason: "promoted without the last change" }]);
 });

@@ -92,6 +92,16 @@ const MIGRATIONS: readonly string[] = [
   COMMENT ON COLUMN public._bemi_schema_changes.id IS
     'That of the next change of its transaction: changes with a smaller id came before';
   `,
+  `
+  ALTER TABLE public._bemi_watermarks
+    ADD COLUMN id_offset bigint NOT NULL DEFAULT 0,
+    ADD COLUMN drained_lsn pg_lsn,
+    ADD COLUMN drained_at timestamptz;
+  COMMENT ON COLUMN public._bemi_watermarks.id_offset IS
+    'Added to commit positions in changes.id, so that a new server''s come after the former''s';
+  COMMENT ON COLUMN public._bemi_watermarks.drained_lsn IS
+    'The source had no commit up to here that is not stored; null since a worker ran';
+  `,
 ];
 
 /** Indexes that INDEX_VALUES switches, made while `changes` is still empty. */

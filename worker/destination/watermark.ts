@@ -25,6 +25,9 @@ export interface Watermark extends TrailSource {
   /** The furthest that the source may have been told. */
   readonly position: Lsn;
   readonly epoch: bigint;
+  /** Added to commit positions in ids: the trail has moved between servers. */
+  readonly idOffset: bigint;
+  readonly updatedAt: Date;
 }
 
 /** The watermark of a slot, or undefined before its first run. */
@@ -73,7 +76,7 @@ export async function claimWatermark(
 ): Promise<Watermark> {
   const { rows } = await client.query(
     `UPDATE public._bemi_watermarks
-        SET epoch = epoch + 1, worker_pid = pg_backend_pid(), updated_at = now()
+        SET epoch = epoch + 1, drained_lsn = NULL, drained_at = NULL, worker_pid = pg_backend_pid(), updated_at = now()
       WHERE database_name = $1 AND slot_name = $2
       RETURNING ${COLUMNS}`,
     [source.databaseName, source.slotName],
@@ -148,7 +151,7 @@ export async function recordGap(
 }
 
 const COLUMNS =
-  "database_name, slot_name, system_identifier, database_oid, timeline, commit_lsn::text, position::text, epoch::text";
+  "database_name, slot_name, system_identifier, database_oid, timeline, commit_lsn::text, position::text, epoch::text, to_jsonb(_bemi_watermarks)->>'id_offset' AS id_offset, updated_at";
 
 function toWatermark(row: Record<string, string>): Watermark {
   return {
@@ -160,5 +163,8 @@ function toWatermark(row: Record<string, string>): Watermark {
     commitLsn: parseLsn(row.commit_lsn as string),
     position: parseLsn(row.position as string),
     epoch: BigInt(row.epoch as string),
+    // Null before the migration that brings it, which `check` does not run.
+    idOffset: BigInt(row.id_offset ?? 0),
+    updatedAt: new Date(row.updated_at as string),
   };
 }

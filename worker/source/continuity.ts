@@ -108,7 +108,7 @@ export function checkSameSource(
   ) {
     throw new OperatorError(
       `different source: the trail of slot "${source.slotName}" in database "${source.databaseName}" was made from system ${watermark.systemIdentifier} (database ${watermark.databaseOid}), DB_HOST is now system ${source.systemIdentifier} (database ${source.databaseOid})`,
-      "point DB_HOST at the former server, or give the new one a SLOT_NAME of its own; for a restored or upgraded copy see docs/operations.md, “Another server”",
+      "point DB_HOST at the former server; to go on with the new one (after an upgrade or a restore) see the commands `drain` and `adopt` in docs/operations.md, “Another server”",
     );
   }
 }

@@ -25,6 +25,8 @@ export interface StitchOptions {
   readonly policy: TablePolicy;
   /** `sourceIdentity` of the slot. */
   readonly identity: number;
+  /** @default 0, which it is for a trail that never moved to another server */
+  readonly idOffset?: bigint;
   /** Transactions up to this commit are in the destination already. */
   readonly watermark: Lsn;
   /** Of the source, that it has what the destination has. */
@@ -56,7 +58,7 @@ export class Stitcher {
   #position: Lsn;
 
   constructor(options: StitchOptions) {
-    const { identity, policy, watermark } = options;
+    const { identity, idOffset = 0n, policy, watermark } = options;
     this.#options = options;
     this.#position = watermark;
     this.#relations = new Relations(policy);
@@ -65,6 +67,7 @@ export class Stitcher {
       counters: this.counters,
       policy,
       identity,
+      idOffset,
     };
   }
 

@@ -107,7 +107,7 @@ export class TransactionRows {
     }
     const { out } = outbox;
     writeRowStart(out, {
-      commitLsn: this.commitLsn,
+      commitLsn: this.commitLsn + this.#parts.idOffset,
       transactionFields: this.#fields,
       ordinal: this.#ordinal,
       identity,
@@ -143,7 +143,7 @@ export class TransactionRows {
     this.#parts.outbox.replaceOpenContext(context.json, this.#contextField);
     if (this.#handedOn !== undefined) {
       this.#lateContext = {
-        firstId: formatChangeId(this.commitLsn, 0, 0),
+        firstId: formatChangeId(this.commitLsn + this.#parts.idOffset, 0, 0),
         lastId: this.#id(this.#handedOn),
         lastSchemaChangeId: this.#id(this.#handedOn + 1),
         position,
@@ -188,7 +188,8 @@ export class TransactionRows {
   }
 
   #id(ordinal: number): string {
-    return formatChangeId(this.commitLsn, ordinal, this.#parts.identity);
+    const { identity, idOffset } = this.#parts;
+    return formatChangeId(this.commitLsn + idOffset, ordinal, identity);
   }
 }
 
@@ -201,6 +202,8 @@ export interface TransactionParts {
   readonly policy: Pick<TablePolicy, "tracksDdlOf">;
   /** `sourceIdentity` of the slot. */
   readonly identity: number;
+  /** Of the watermark: what ids have more than commit positions. */
+  readonly idOffset: bigint;
 }
 
 function checkColumns({ columns }: Relation, { count }: Tuple): void {
