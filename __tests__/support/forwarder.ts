@@ -18,10 +18,11 @@ export class Forwarder implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((client) => this.#carry(client));
 
-  static async start(target: Target): Promise<Forwarder> {
+  /** Listens on a free port of the loopback, or where it is told to. */
+  static async start(target: Target, at?: Target): Promise<Forwarder> {
     const forwarder = new Forwarder();
     forwarder.#target = target;
-    forwarder.#server.listen(0, "127.0.0.1");
+    forwarder.#server.listen(at?.port ?? 0, at?.host ?? "127.0.0.1");
     await once(forwarder.#server, "listening");
     return forwarder;
   }

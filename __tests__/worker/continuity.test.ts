@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { idOffsetBehind } from "../../worker/destination/move";
 import type { Watermark } from "../../worker/destination/watermark";
 import { parseLsn } from "../../worker/lsn";
 import {
@@ -104,6 +105,19 @@ test("a history file says where each timeline ended", () => {
     { timeline: 2, endLsn: parseLsn("1/A000000") },
   ]);
 });
+
+test.each<[string, bigint, bigint, bigint]>([
+  ["a log that begins anew", 0n, 0x2000n, 0x4001n],
+  ["a log of the same length", 0n, 0x4000n, 0x4001n],
+  ["a log that is ahead", 0n, 0x9000n, 0x9000n],
+  ["a second move", 0x10000n, 0x2000n, 0x14001n],
+])(
+  "ids go on behind the trail's last with %s",
+  (_name, idOffset, begins, first) => {
+    const offset = idOffsetBehind({ ...watermark, idOffset }, begins);
+    expect(begins + offset).toBe(first);
+  },
+);
 
 test("a source proves its history by the last stored transaction", () => {
   const proof = new HistoryProof(300n, 300n);

@@ -137,6 +137,12 @@ test.each<[string, Partial<SourceFacts>, string, string]>([
     "error slot-lost",
     "idle_timeout",
   ],
+  [
+    "a slot that no standby copies (17 and later)",
+    slot({ failover: false }),
+    "warning slot-without-failover",
+    "ALTER_REPLICATION_SLOT",
+  ],
   ["no slot", { slot: undefined }, "error slot-missing", "SETUP=auto"],
   [
     "no publication",
