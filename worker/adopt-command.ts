@@ -19,7 +19,8 @@ import { identifySource, type SourceServer } from "./source/identify-source";
 import { checkServer } from "./source/preflight-server";
 import { checkSlot } from "./source/preflight-slot";
 import { setUpSource } from "./source/setup";
-import { readSourceFacts } from "./source/source-facts";
+import { readSourceFacts, type SlotFacts } from "./source/source-facts";
+import { givesAgain } from "./source/undelivered";
 
 export interface AdoptOptions {
   /** For the gap, where the former server was not drained. */
@@ -62,7 +63,10 @@ export async function runAdopt(
     facts,
     watermark.timeline,
   );
-  if (isOwn(watermark, server)) {
+  const isThis =
+    isOwn(watermark, server) &&
+    (await hasLastStored(client, settings, watermark, facts.slot));
+  if (isThis) {
     log.info("there is nothing to adopt: the trail is this server's already");
     return EXIT_CODE.stopped;
   }
@@ -111,9 +115,23 @@ function isOwn(watermark: Watermark, server: SourceServer): boolean {
   }
 }
 
+/** What neither system, timeline nor positions tell: a clone that wrote on. */
+async function hasLastStored(
+  client: Client,
+  { slotName, publicationName }: Settings,
+  { commitLsn }: Watermark,
+  slot: SlotFacts | undefined,
+): Promise<boolean> {
+  if (!slot?.confirmedFlushLsn || slot.active || commitLsn === 0n) return true;
+  if (parseLsn(slot.confirmedFlushLsn) > commitLsn) return true;
+  return givesAgain(client, { slotName, publicationName, commitLsn });
+}
+
 /**
  * Where the slot stands. One that came along in a copy of the same system stands
- * before changes that the trail has: it is moved to the end of what both share.
+ * before changes that the trail has: it is moved to the end of what both share,
+ * or, where that is not known (a clone), to the present, so that nothing is
+ * doubled.
  */
 async function beginning(
   client: Client,
@@ -123,14 +141,15 @@ async function beginning(
 ): Promise<Lsn> {
   const { slot } = await readSourceFacts(client, settings);
   const stands = parseLsn(slot?.confirmedFlushLsn ?? "");
-  const shared =
-    server.systemIdentifier === watermark.systemIdentifier
-      ? server.switches.find(({ timeline }) => timeline === watermark.timeline)
-      : undefined;
-  if (!shared || stands >= shared.endLsn) return stands;
+  if (server.systemIdentifier !== watermark.systemIdentifier) return stands;
+  const shared = server.switches.find(
+    ({ timeline }) => timeline === watermark.timeline,
+  );
+  const end = shared?.endLsn ?? server.flushLsn;
+  if (stands >= end) return stands;
   const { rows } = await client.query<{ lsn: string }>(
     "SELECT end_lsn::text AS lsn FROM pg_catalog.pg_replication_slot_advance($1, $2)",
-    [settings.slotName, formatLsn(shared.endLsn)],
+    [settings.slotName, formatLsn(end)],
   );
   return parseLsn(rows[0]?.lsn ?? "");
 }

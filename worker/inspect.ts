@@ -96,7 +96,7 @@ export async function inspectSource(
   };
   // In the worker's own order: a slot that is gone is a gap for a trail that
   // is to go on, and merely missing for one that is to begin.
-  if (watermark) {
+  if (watermark && !now.facts.inRecovery) {
     const { timeline } = watermark;
     const server = await identifySource(settings, config, now.facts, timeline);
     checkContinuity(watermark, server, now.facts.slot);

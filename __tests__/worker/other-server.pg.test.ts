@@ -149,6 +149,16 @@ describe("another server behind the same name", () => {
     expect(await refusedBy(trail, clone)).toMatch(
       /^divergent: the trail's last transaction, .* is not in this server's log/,
     );
+    const adopted = trail.start(to(clone), {
+      args: ["adopt", "--reason", "the server was lost", "--yes"],
+    });
+    expect(await adopted.exited).toMatchObject({ code: 0 });
+    await trail.streaming(to(clone));
+    await insert(clone, trail, 22);
+    await trail.reached(3);
+    expect((await trail.changes()).map(({ primaryKey }) => primaryKey)).toEqual(
+      ["1", "2", "22"],
+    );
   });
 });
 

@@ -38,6 +38,40 @@ export async function countUndelivered(
   }
 }
 
+/**
+ * Whether the slot gives this transaction again, as it must where it stands
+ * before it: a clone of an earlier time does not (stream/history-proof.ts).
+ */
+export async function givesAgain(
+  client: Client,
+  {
+    slotName,
+    publicationName,
+    commitLsn,
+  }: {
+    readonly slotName: string;
+    readonly publicationName: string;
+    readonly commitLsn: Lsn;
+  },
+): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, $2, NULL,
+         'proto_version', '1', 'publication_names', $3)
+        WHERE get_byte(data, 0) = 66 AND ${COMMIT_LSN} = $4::pg_lsn) AS there`,
+    [
+      slotName,
+      formatLsn(commitLsn + 1n),
+      client.escapeIdentifier(publicationName),
+      formatLsn(commitLsn),
+    ],
+  );
+  return rows[0]?.there === true;
+}
+
+/** Of a message B. */
+const COMMIT_LSN = `'0/0'::pg_lsn + (('x' || encode(substring(data FROM 2 FOR 8), 'hex'))::bit(64)::bigint)::numeric`;
+
 /** By message: B (with the commit's position), I, U, D, T. */
 const COUNT = `
 SELECT count(*)::float8 AS transactions, coalesce(sum(changes), 0)::float8 AS changes
