@@ -2,6 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { Cluster } from "../../scripts/cluster";
 import { OperatorError } from "../../worker/errors";
+import { describeError } from "../../worker/log";
+import { formatChangeId } from "../../worker/row/change-row";
 import type { FinishedRow } from "../support/finished-rows";
 import { WrittenDestination } from "../support/written-destination";
 
@@ -252,6 +254,38 @@ describe("a destination that refuses more than rows stops the trail, with nothin
     await place.client.query("ROLLBACK");
     expect(await place.stored()).toMatchObject([{ key: "42" }]);
   });
+});
+
+test("a context that came after its rows and is refused stops the worker without saying it", async () => {
+  await using place = await WrittenDestination.create(
+    cluster,
+    `CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN RAISE EXCEPTION 'no %', NEW; END $$;
+     CREATE TRIGGER append_only BEFORE UPDATE ON changes FOR EACH ROW EXECUTE FUNCTION append_only()`,
+  );
+  await place.write(rows(10), false);
+  const last = place.batch(rows(1));
+  const error = await place.writer
+    .write({
+      ...last,
+      lateContext: {
+        firstId: formatChangeId(0x1000n, 0, 0),
+        lastId: formatChangeId(0x1000n, 10, 7),
+        identity: 7,
+        position: 0x1000n,
+        lastSchemaChangeId: formatChangeId(0x1000n, 0, 7),
+        context: Buffer.from('{"user":"canary"}'),
+      },
+    })
+    .then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+  expect(error).toBeInstanceOf(OperatorError);
+  expect((error as OperatorError).message).toMatch(
+    /refuses the context that a transaction gave after its rows: SQLSTATE P0001/,
+  );
+  expect(JSON.stringify(describeError(error))).not.toContain("canary");
 });
 
 test("every row of small transactions refused one by one ends it, too", async () => {
