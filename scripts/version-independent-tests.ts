@@ -13,6 +13,8 @@ export const ONCE: Readonly<Record<string, string>> = {
     "whether each query has an index; five million rows are loaded for it",
   "__tests__/worker/frozen.pg.test.ts":
     "what the worker makes of a server that does not answer",
+  "__tests__/worker/half-open.pg.test.ts":
+    "what the worker makes of a network that swallows everything",
   "__tests__/worker/late-context.pg.test.ts":
     "what the worker does with rows that it has handed on already",
   "__tests__/worker/latency.pg.test.ts":
@@ -21,6 +23,9 @@ export const ONCE: Readonly<Record<string, string>> = {
     "the worker's memory, whatever the server sends",
   "__tests__/worker/outage.pg.test.ts":
     "the worker's patience while a destination is away or locked",
+  "__tests__/worker/shards.pg.test.ts":
+    "workers beside each other; each has a slot like any other",
+  "__tests__/worker/watchdog.pg.test.ts": "what the worker makes of a silence",
   "__tests__/worker/worker-down.pg.test.ts":
     "how the worker reads, reports and works off a backlog",
 };
