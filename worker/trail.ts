@@ -23,6 +23,7 @@ import type { Status } from "./status";
 import { HistoryProof } from "./stream/history-proof";
 import { ownTables } from "./stream/own-tables";
 import { openReplication } from "./stream/replication";
+import { toUtf8From } from "./stream/server-encoding";
 import { Stitcher } from "./stream/stitch";
 import { tablePolicy } from "./stream/table-policy";
 import { takeOver } from "./take-over";
@@ -115,6 +116,7 @@ export async function runTrail(
       await confirmedFlushLsn(catalog, slotName),
     ),
     maxValueBytes: settings.maxValueBytes,
+    toUtf8: toUtf8From(await catalog.serverEncoding()),
     heartbeats: status.heartbeats,
     nowMs: Date.now,
   });

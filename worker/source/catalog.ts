@@ -48,6 +48,14 @@ export class Catalog implements AsyncDisposable {
     return table;
   }
 
+  /** Encoding of the database, by PostgreSQL's name. */
+  async serverEncoding(): Promise<string> {
+    const [row] = await this.query<{ server_encoding: string }>(
+      "SHOW server_encoding",
+    );
+    return row?.server_encoding ?? "UTF8";
+  }
+
   /** Rows of a catalogue query, which must be quick; one after the other. */
   query<Row extends object>(sql: string): Promise<readonly Row[]> {
     const answer = this.#queue.then(() => this.#query<Row>(sql));

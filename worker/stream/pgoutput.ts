@@ -6,6 +6,7 @@
  * not understood would lose changes silently (H18).
  */
 import type { Lsn } from "../lsn";
+import type { ToUtf8 } from "./server-encoding";
 
 /** First byte of a message. */
 export const TAG = {
@@ -181,7 +182,7 @@ export class MessageReader {
     return { oids: Array.from({ length: count }, () => this.#uint32()) };
   }
 
-  message(): LogicalMessage {
+  message(toUtf8: ToUtf8 = (content) => content): LogicalMessage {
     const transactional = (this.#byte() & 1) === 1;
     this.#skip(8);
     if (this.#reduced && !this.#holdsText()) {
@@ -191,8 +192,10 @@ export class MessageReader {
     const contentBytes = this.#uint32();
     const held = this.#reduced ? this.#end - this.#at : contentBytes;
     const start = this.#skip(held);
-    const content = this.#block.subarray(start, start + held);
-    return { transactional, prefix, content, contentBytes };
+    const content = toUtf8(this.#block.subarray(start, start + held));
+    // What was cut off keeps its own length.
+    const bytes = held === contentBytes ? content.length : contentBytes;
+    return { transactional, prefix, content, contentBytes: bytes };
   }
 
   #oldTuple(kind: number, tuple: Tuple): void {

@@ -14,6 +14,7 @@ import type { HistoryProof } from "./history-proof";
 import { Outbox } from "./outbox";
 import { MessageReader, TAG, Tuple, UnreadableMessageError } from "./pgoutput";
 import { type Relation, Relations, type TablePolicy } from "./relation";
+import type { ToUtf8 } from "./server-encoding";
 import {
   POSTGRES_EPOCH_MS,
   type StitchCounters,
@@ -32,6 +33,8 @@ export interface StitchOptions {
   /** Of the source, that it has what the destination has. */
   readonly proof?: HistoryProof;
   readonly maxValueBytes: number;
+  /** Of logical messages' content. @default it is UTF-8 already */
+  readonly toUtf8?: ToUtf8;
   readonly heartbeats?: Heartbeats;
   readonly nowMs: () => number;
 }
@@ -206,7 +209,7 @@ export class Stitcher {
   }
 
   #logicalMessage(block: Buffer, lsnAt: number): void {
-    const message = this.#reader.message();
+    const message = this.#reader.message(this.#options.toUtf8);
     const { prefix, transactional } = message;
     const position = block.readBigUInt64BE(lsnAt);
     if (prefix === HEARTBEAT_PREFIX) {
