@@ -121,6 +121,7 @@ test("Message: prefix, content and whether it belongs to a transaction", () => {
     transactional: true,
     prefix: "é",
     content,
+    contentBytes: 3,
   });
   const unbound = open(wire.message("", { transactional: false }));
   expect(unbound.message()).toMatchObject({ transactional: false });
