@@ -48,14 +48,11 @@ export class KeptWorker implements AsyncDisposable {
     while (!this.#isOver) {
       this.#isAsked = false;
       this.starts++;
-      const worker = new LoggedProcess(
-        process.execPath,
-        ["--enable-source-maps", BUNDLE],
-        {
-          env: { PATH: process.env.PATH, ...env },
-          onLine: (line) => this.#read(line),
-        },
-      );
+      // As the image does: source maps would be counted as the worker's memory.
+      const worker = new LoggedProcess(process.execPath, [BUNDLE], {
+        env: { PATH: process.env.PATH, ...env },
+        onLine: (line) => this.#read(line),
+      });
       this.#current = worker;
       const life: Life = { rssMiB: [] };
       this.lives.push(life);

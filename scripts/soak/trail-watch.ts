@@ -66,16 +66,17 @@ export async function areStored(
 export async function* storedChanges(
   client: Client,
 ): AsyncGenerator<readonly StoredChange[]> {
-  let after = "00000000-0000-0000-0000-000000000000";
+  await client.query(
+    `BEGIN; DECLARE stored CURSOR FOR
+     SELECT id, "table", operation, primary_key AS "primaryKey", before, after, context
+       FROM public.changes ORDER BY id`,
+  );
   for (;;) {
     const { rows } = await client.query<StoredChange>(
-      `SELECT id, "table", operation, primary_key AS "primaryKey", before, after, context
-         FROM public.changes WHERE id > $1 ORDER BY id LIMIT ${PAGE_ROWS}`,
-      [after],
+      `FETCH ${PAGE_ROWS} FROM stored`,
     );
-    const last = rows.at(-1);
-    if (!last) return;
+    if (rows.length === 0) break;
     yield rows;
-    after = last.id;
   }
+  await client.query("COMMIT");
 }
