@@ -63,6 +63,8 @@ async function startPair(): Promise<Pair> {
     forwarder,
     env: { DB_PORT: String(forwarder.port) },
     async [Symbol.asyncDispose]() {
+      // For the trail to drop its slot, without a wait for a dead server.
+      if (primary.pid === undefined) await primary.startAgain();
       await trail[Symbol.asyncDispose]();
       await forwarder[Symbol.asyncDispose]();
       await standby[Symbol.asyncDispose]();
@@ -144,6 +146,13 @@ test("a failover under load loses and doubles nothing, and the worker goes on wi
   });
   expect(health).toMatchObject({ status: 503, healthy: false });
   expect(health.problem).toContain("the source is a standby");
+  // So does one that is started now: the trail has begun.
+  const late = trail.start(env);
+  expect(await late.log("the source is a standby")).toMatchObject({
+    level: "warn",
+    retryInMs: expect.any(Number),
+  });
+  await late.kill();
   await promote(standby);
   await worker.log("the source was promoted", 60_000);
 
