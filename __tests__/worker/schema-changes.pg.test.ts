@@ -237,6 +237,49 @@ describe.each(testedMajors(14, 18))("DDL on PostgreSQL %i", (major) => {
     ]);
   });
 
+  test("a mark that the destination refuses, alone or with rows, stops the worker with exit code 3, and is there when the reason is gone", async () => {
+    await using tracked = await TrackedDatabase.start(cluster, {
+      schema: "CREATE TABLE t (id int PRIMARY KEY)",
+    });
+    const { client } = tracked.destination;
+    const forbid = (command: string) =>
+      client.query(
+        `ALTER TABLE _bemi_schema_changes ADD CONSTRAINT strange CHECK (command <> '${command}')`,
+      );
+    const expectRefused = async (sqlState: string, worker = tracked.worker) => {
+      expect(await worker?.exited).toMatchObject({ code: 3 });
+      expect(worker?.lines.at(-1)?.msg).toContain(
+        `public._bemi_schema_changes refuses a mark of a DDL: SQLSTATE ${sqlState}`,
+      );
+    };
+    const allow = () =>
+      client.query("ALTER TABLE _bemi_schema_changes DROP CONSTRAINT strange");
+    await forbid("CREATE TABLE");
+    await tracked.sql("CREATE TABLE alone (id int)");
+    await expectRefused("23514");
+    await allow();
+    // At the commit, and no sooner.
+    await client.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+      CREATE CONSTRAINT TRIGGER late AFTER INSERT ON _bemi_schema_changes
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`);
+    await expectRefused("P0001", tracked.launchWorker());
+    await client.query("DROP FUNCTION refuse() CASCADE");
+    await forbid("ALTER TABLE");
+    await tracked.sql(
+      "BEGIN; INSERT INTO t VALUES (1); ALTER TABLE t ADD n int; COMMIT",
+    );
+    await expectRefused("23514", tracked.launchWorker());
+    await allow();
+    await tracked.startWorker();
+    await tracked.caughtUp();
+    expect(await history(tracked)).toEqual([
+      "CREATE TABLE alone (id integer)",
+      "CREATE t 1",
+      "ALTER TABLE t (id integer, n integer)",
+    ]);
+  });
+
   test("without the triggers a trail goes on, and says what it lacks", async () => {
     await using tracked = await TrackedDatabase.start(cluster, {
       schema: "CREATE TABLE t (id int PRIMARY KEY)",

@@ -97,7 +97,7 @@ export class Destination {
       await this.#storeSchemaChanges(batch);
       await this.#commit(end);
     } catch (error) {
-      if (rowCount > 0 && isRefusal(error)) return error;
+      if (isRefusal(error)) return error;
       throw error;
     }
     this.#allowance.stored(rowCount);
