@@ -55,7 +55,7 @@ async function testMatrix(
   const all: TestCounts[] = [];
   const lines: string[] = [];
   try {
-    for (const major of majors) {
+    for (const major of newestFirst(majors)) {
       console.error(`\nPostgreSQL ${major}\n`);
       const results = join(folder, `${major}.json`);
       const startedMs = performance.now();
@@ -78,6 +78,11 @@ async function testMatrix(
   }
   console.log([...lines, totalLine(all)].join("\n"));
   process.exitCode = all.some(({ failed }) => failed > 0) ? 1 : 0;
+}
+
+/** What is wrong everywhere shows first. */
+function newestFirst(majors: readonly SupportedMajor[]) {
+  return majors.toSorted((one, other) => other - one);
 }
 
 /** Runs to the end, whatever the outcome: that is in `results`. */

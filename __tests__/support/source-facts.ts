@@ -22,7 +22,6 @@ export function aTable(
     ancestors: [],
     unlogged: false,
     extension: false,
-    identity: "full",
     hasPrimaryKey: true,
     hasIdentityIndex: false,
     hasStoredGenerated: false,
@@ -68,7 +67,6 @@ export const goodFacts: SourceFacts = {
   inRecovery: false,
   encoding: "UTF8",
   database: { name: "app", oid: 16384 },
-  identity: { systemIdentifier: "7000000000000000001", timeline: 1 },
   role: {
     name: "bemi",
     superuser: false,

@@ -51,16 +51,11 @@ test("what was written meanwhile is kept, reported and warned of, and the next s
   // Counted in whole segments of 16 MB.
   expect(Math.abs(total / MEBIBYTE - LIMIT_MEBIBYTES)).toBeLessThan(33);
 
-  const startMs = performance.now();
   const worker = await trail.streaming();
   expect(await worker.log("of the log that the source may keep")).toMatchObject(
     { level: "warn", walStatus: expect.any(String) },
   );
   await trail.reached(ROWS, 180_000);
-  const seconds = (performance.now() - startMs) / 1000;
-  console.log(
-    `${Math.round(WRITTEN_BYTES / 1e6)} MB in ${seconds.toFixed(1)} s`,
-  );
   const slot = await eventually(
     "the source to let go of its log",
     async () => {

@@ -8,7 +8,6 @@ import { type ClientBase, escapeLiteral } from "pg";
 import { DDL_TRIGGERS } from "./ddl-trigger";
 import { eventTriggerNames } from "./event-trigger";
 import { type PublicationFacts, readPublication } from "./publication-facts";
-import { readIdentity, type SourceIdentity } from "./source-identity";
 
 export interface SourceFacts {
   /** As in 180004. */
@@ -17,8 +16,6 @@ export interface SourceFacts {
   readonly inRecovery: boolean;
   readonly encoding: string;
   readonly database: { readonly name: string; readonly oid: number };
-  /** Undefined where the server does not let this user see it. */
-  readonly identity: SourceIdentity | undefined;
   readonly role: RoleFacts;
   /** Amazon RDS or Aurora, where rds_superuser stands for the superuser. */
   readonly onRds: boolean;
@@ -111,7 +108,6 @@ export async function readSourceFacts(
   return {
     ...known,
     database: { name: databaseName, oid: databaseOid },
-    identity: await readIdentity(client),
     role: {
       name: roleName,
       superuser,
