@@ -22,6 +22,7 @@ export function aTable(
     ancestors: [],
     unlogged: false,
     extension: false,
+    identity: "full",
     hasPrimaryKey: true,
     hasIdentityIndex: false,
     hasStoredGenerated: false,
