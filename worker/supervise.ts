@@ -114,7 +114,8 @@ export function decide(
   if (error instanceof FencedError) return end(EXIT_CODE.failed);
   if (error instanceof RepeatedError) return end(EXIT_CODE.failed);
   if (error instanceof StandbyError && status.waitedMs < STANDBY_PATIENCE_MS) {
-    return again(1_000, 10_000);
+    // Never so soon that it would be told as a trifle.
+    return again(2_000, 10_000);
   }
   if (error instanceof StandbyError) return end(EXIT_CODE.configuration);
   if (error instanceof ConfigurationError) {
