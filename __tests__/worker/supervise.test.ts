@@ -100,8 +100,8 @@ test.each<[string, unknown, Parameters<typeof decide>[1], object]>([
     { ...streamed, attempts: 2 },
     { exitCode: 1 },
   ],
-  ["a standby after a stream", standby, streamed, { delayMs: 1_000 }],
-  ["a standby where a trail goes on", standby, fresh, { delayMs: 1_000 }],
+  ["a standby after a stream", standby, streamed, { delayMs: 2_000 }],
+  ["a standby where a trail goes on", standby, fresh, { delayMs: 2_000 }],
   [
     "a standby for nearly ten minutes",
     standby,
