@@ -2,7 +2,6 @@
  * A trail that moves to another server (H38): drained, adopted, gone on with, in
  * one `changes`, across two major upgrades by a copy of the rows.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
 import type { PostgresMajor } from "../../scripts/postgres-major";
 import { runCommand } from "../support/command";
@@ -150,19 +149,25 @@ test("drain refuses while a worker runs and while writes go on; what was not dra
   worker.signal("SIGTERM");
   await worker.exited;
 
-  const client = await server.client(trail.database);
-  let goesOn = true;
-  let id = 0;
-  const writing = (async () => {
-    while (goesOn) {
-      await client.query(`INSERT INTO item VALUES (${++id})`);
-      await sleep(5);
-    }
-  })();
+  const writer = await server.client(trail.database);
+  // By the server itself: a writer in here would rest while this is busy.
+  const writing = writer
+    .query(`
+      DO $$
+      BEGIN
+        FOR id IN 1..100000 LOOP
+          INSERT INTO item VALUES (id);
+          COMMIT;
+          PERFORM pg_sleep(0.001);
+        END LOOP;
+      END $$`)
+    .catch(() => undefined);
   const refused = await runCommand(env, "drain", "--drop-slot");
-  goesOn = false;
+  await trail.source.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'pg_sleep\\(0.001\\)' AND pid <> pg_backend_pid()",
+  );
   await writing;
-  await client.end();
+  await writer.end().catch(() => undefined);
   expect(refused).toMatchObject({
     code: 3,
     last: { msg: expect.stringContaining("writes go on") },
