@@ -5,6 +5,7 @@
  * read, up to a limit; beyond it the socket rests.
  */
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Lsn } from "./lsn";
 import type { Batch } from "./stream/batch";
 import type { FrameQueue } from "./stream/frame-queue";
@@ -78,6 +79,8 @@ export async function runPipeline(
       }
       if (stitcher.hasFinished) finishedSinceMs ??= performance.now();
       if (stitcher.waitingBytes >= batchMaxBytes) await writer.idle();
+      // What is being written needs its turns at the socket as well.
+      else if (block && writer.busy) await nextTurn();
       // Before the next write: it would step over what this one has not stored.
       writer.throwFailure();
       const delayMs = remainingDelayMs(parts, finishedSinceMs);

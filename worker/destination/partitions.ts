@@ -38,14 +38,15 @@ export async function ensurePartition(
   month: number,
 ): Promise<void> {
   const { name } = partitionOf(month);
-  // The lock makes a second worker wait and then find the partition.
+  // The lock makes a second writer wait and then find the partition; by a query,
+  // since to_regclass would go on from what it saw before.
   const made = client.query(`
     DO $partition$
     BEGIN
       IF to_regclass('public.${name}') IS NULL THEN
         PERFORM pg_advisory_xact_lock(hashtext('_bemi_migrations'));
       END IF;
-      IF to_regclass('public.${name}') IS NULL THEN
+      IF NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = '${name}') THEN
         CREATE TABLE public.${name} (LIKE public.changes INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION);
         ${attach(month)};
       ELSIF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'public.changes'::regclass AND inhrelid = 'public.${name}'::regclass) THEN

@@ -14,7 +14,8 @@ export const FRAME = { data: 0x77, keepalive: 0x6b, reduced: 0x57 } as const;
 /** Bytes in front of a frame's payload: length of the payload, kind, LSN. */
 export const FRAME_HEADER_BYTES = 4 + 1 + 8;
 
-const BLOCK_BYTES = 256 * 1024;
+/** Between two blocks what is being written gets its turn at the socket. */
+const BLOCK_BYTES = 64 * 1024;
 
 export interface FrameQueueOptions {
   /** Waiting bytes at which the socket is paused. */
