@@ -1,6 +1,6 @@
 /**
  * The GIN indexes of `changes` put new entries on a list first and merge them
- * into the index later: writing costs half as much (docs/performance.md), and
+ * into the index later: writing costs half as much (docs/decisions.md), and
  * a query has to read the list. Here it is merged once a minute, on a connection
  * of its own, so that neither the writer nor a reader ever pays for a long one.
  */
