@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { LoggedProcess } from "../../scripts/logged-process";
-import { eventually } from "../support/worker-process";
 
 const root = dirname(dirname(__dirname));
 const folder = mkdtempSync(join(tmpdir(), "start-"));

@@ -3,8 +3,8 @@
  * a test can act in the middle of a flush without a race.
  */
 import type { Client } from "pg";
+import { eventually } from "../../scripts/eventually";
 import type { Trail } from "./trail";
-import { eventually } from "./worker-process";
 
 let count = 0;
 

@@ -2,12 +2,13 @@
  * A mixed load beside what a test does, and the promise of the kit: what was
  * committed is in the trail, once and in order.
  */
+
+import { eventually } from "../../scripts/eventually";
 import { compare } from "../../scripts/soak/comparison";
 import { Ledger } from "../../scripts/soak/ledger";
 import { tablesOf } from "../../scripts/soak/mix";
 import { LedgerWriter } from "../../scripts/soak/writer";
 import type { Trail } from "./trail";
-import { eventually } from "./worker-process";
 
 /** DDL of a writer's tables. */
 export function ledgerTables(name: string): string {

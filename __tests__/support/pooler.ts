@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import type { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { freePort } from "../../scripts/free-port";
-import { eventually } from "./worker-process";
 
 export const poolerPath = [
   "/usr/sbin/pgbouncer",

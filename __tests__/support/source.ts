@@ -2,10 +2,10 @@
 import type { Client } from "pg";
 import pino from "pino";
 import type { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { parseTablePatterns } from "../../worker/settings/tables";
 import type { SetUpOptions } from "../../worker/source/set-up-steps";
 import { setUpSource } from "../../worker/source/setup";
-import { eventually } from "./worker-process";
 
 export const silent = pino({ level: "silent" });
 

@@ -4,7 +4,7 @@ import { appendFile, chown, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Cluster, type ClusterOptions } from "../../scripts/cluster";
-import { eventually } from "./worker-process";
+import { eventually } from "../../scripts/eventually";
 
 export interface CopyOptions extends Pick<ClusterOptions, "major"> {
   /** Lines of postgresql.conf, over the primary's. */

@@ -3,9 +3,9 @@
  * write to the source, wait until the worker has all of it, and read `changes`.
  */
 import type { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { createSource, type Source } from "./source";
 import {
-  eventually,
   WorkerProcess,
   type WorkerProcessOptions,
   workerEnvironment,

@@ -4,10 +4,10 @@
  */
 import type { Client } from "pg";
 import type { Cluster, StopMode } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { parseLsn } from "../../worker/lsn";
 import { Session } from "./session";
 import {
-  eventually,
   WorkerProcess,
   type WorkerProcessOptions,
   workerEnvironment,

@@ -5,9 +5,6 @@ import { join } from "node:path";
 import type { Cluster } from "../../scripts/cluster";
 import { LoggedProcess } from "../../scripts/logged-process";
 
-// biome-ignore lint/performance/noBarrelFile: waiting for a worker is half of what tests do with one.
-export { eventually } from "../../scripts/eventually";
-
 const bundle = join(__dirname, "..", "..", "dist", "worker.js");
 
 export interface WorkerProcessOptions {

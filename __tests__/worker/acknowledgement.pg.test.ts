@@ -5,12 +5,12 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { Gate } from "../support/gate";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
 import { serverMajor } from "../support/majors";
 import { ReplicationProxy } from "../support/replication-proxy";
 import { Trail } from "../support/trail";
-import { eventually } from "../support/worker-process";
 
 const COMMIT = "C".charCodeAt(0);
 const ITEMS = "CREATE TABLE item (id int PRIMARY KEY, text text);";

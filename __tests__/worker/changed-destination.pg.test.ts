@@ -3,9 +3,9 @@
  * writes (H79): a clear sentence, or a delay, and never a change less or more.
  */
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { monthOf, partitionOf } from "../../worker/destination/partitions";
 import { TrackedDatabase } from "../support/tracked-database";
-import { eventually } from "../support/worker-process";
 
 let cluster: Cluster;
 beforeAll(async () => {

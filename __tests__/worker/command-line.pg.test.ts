@@ -5,14 +5,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { LoggedProcess } from "../../scripts/logged-process";
 import { catalogueOf, runCommand } from "../support/command";
 import { serverMajor } from "../support/majors";
-import {
-  eventually,
-  WorkerProcess,
-  workerEnvironment,
-} from "../support/worker-process";
+import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 const root = dirname(dirname(__dirname));
 

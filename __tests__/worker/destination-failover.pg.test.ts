@@ -3,11 +3,11 @@
  * crashed right behind it, replaced by a standby that is behind.
  */
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { CommitProxy, type Cut } from "../support/commit-proxy";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
 import { startStandby } from "../support/standby";
 import { Trail } from "../support/trail";
-import { eventually } from "../support/worker-process";
 
 const CUTS = 50;
 const KINDS: readonly Cut[] = ["reply", "request", "both"];

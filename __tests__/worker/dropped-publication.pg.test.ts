@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { parseLsn } from "../../worker/lsn";
 import { testedMajors } from "../support/majors";
 import { TrackedDatabase } from "../support/tracked-database";
-import { eventually } from "../support/worker-process";
 
 const MISSING = "was missing when changes";
 

@@ -4,11 +4,11 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { Forwarder } from "../support/forwarder";
 import { healthOf } from "../support/health";
 import { promote, startStandby } from "../support/standby";
 import { Trail } from "../support/trail";
-import { eventually } from "../support/worker-process";
 
 const TABLES = `
   CREATE TABLE item (id int PRIMARY KEY);

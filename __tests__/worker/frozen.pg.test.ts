@@ -4,9 +4,10 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { type Health, healthOf } from "../support/health";
 import { Trail } from "../support/trail";
-import { eventually, type WorkerProcess } from "../support/worker-process";
+import type { WorkerProcess } from "../support/worker-process";
 
 /** Longer than a step may take before somebody is named. */
 const STALLED_MS = 120_000;

@@ -4,11 +4,12 @@
  */
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
 import { peakResidentMegabytes } from "../support/memory";
 import { SmallDisk } from "../support/small-disk";
 import { Trail } from "../support/trail";
-import { eventually, type WorkerProcess } from "../support/worker-process";
+import type { WorkerProcess } from "../support/worker-process";
 
 const MAX_RESIDENT_MEGABYTES = 300;
 

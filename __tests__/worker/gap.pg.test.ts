@@ -1,10 +1,7 @@
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
-import {
-  eventually,
-  WorkerProcess,
-  workerEnvironment,
-} from "../support/worker-process";
+import { eventually } from "../../scripts/eventually";
+import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 let cluster: Cluster;
 beforeAll(async () => {

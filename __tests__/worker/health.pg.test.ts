@@ -2,12 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { addressOf, healthOf, parseMetrics } from "../support/health";
-import {
-  eventually,
-  WorkerProcess,
-  workerEnvironment,
-} from "../support/worker-process";
+import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 let cluster: Cluster;
 beforeAll(async () => {

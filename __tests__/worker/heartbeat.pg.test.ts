@@ -1,11 +1,11 @@
 /** A source on which nothing happens for us, and much for others (H33). */
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { parseLsn } from "../../worker/lsn";
 import { addressOf, healthOf, parseMetrics } from "../support/health";
 import { serverMajor } from "../support/majors";
 import { Trail } from "../support/trail";
 import type { WorkerProcess } from "../support/worker-process";
-import { eventually } from "../support/worker-process";
 
 let source: Cluster;
 let destination: Cluster;

@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { Trail } from "../support/trail";
-import { eventually } from "../support/worker-process";
 
 /** Without a unit it would be seconds as well. */
 const IDLE_TIMEOUT_MS = 10_000;

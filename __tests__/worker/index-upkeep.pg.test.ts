@@ -1,6 +1,6 @@
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { Trail } from "../support/trail";
-import { eventually } from "../support/worker-process";
 
 let cluster: Cluster;
 beforeAll(async () => {

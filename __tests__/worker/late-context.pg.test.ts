@@ -1,8 +1,8 @@
 /** A context that comes after rows which are on their way already (H65). */
 import { readFile } from "node:fs/promises";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { TrackedDatabase } from "../support/tracked-database";
-import { eventually } from "../support/worker-process";
 
 let cluster: Cluster;
 beforeAll(async () => {

@@ -5,11 +5,12 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { healthOf } from "../support/health";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
 import { peakResidentMegabytes } from "../support/memory";
 import { Trail } from "../support/trail";
-import { eventually, type WorkerProcess } from "../support/worker-process";
+import type { WorkerProcess } from "../support/worker-process";
 
 const MILLION = 1_000_000;
 /** Half of what its rows take; 190 MB are usual. */

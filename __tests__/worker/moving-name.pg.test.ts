@@ -6,10 +6,11 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { Forwarder } from "../support/forwarder";
 import { healthOf } from "../support/health";
 import { Trail } from "../support/trail";
-import { eventually, type WorkerProcess } from "../support/worker-process";
+import type { WorkerProcess } from "../support/worker-process";
 
 const NAME = "source.test";
 const FIRST = "127.0.0.1";

@@ -1,10 +1,10 @@
 /** `changes` in the source database itself (H61). */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { mergePendingLists } from "../../worker/destination/index-upkeep";
 import { parseLsn } from "../../worker/lsn";
 import { TrackedDatabase } from "../support/tracked-database";
-import { eventually } from "../support/worker-process";
 
 let cluster: Cluster;
 beforeAll(async () => {

@@ -7,11 +7,11 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { readChangeId } from "../../scripts/soak/comparison";
 import { Gate } from "../support/gate";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
 import { Trail } from "../support/trail";
-import { eventually } from "../support/worker-process";
 
 const ITEMS = "CREATE TABLE item (id int PRIMARY KEY, text text);";
 /** Small enough that a transaction of some thousand rows goes in parts. */

@@ -1,10 +1,7 @@
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { monthOf, partitionOf } from "../../worker/destination/partitions";
-import {
-  eventually,
-  WorkerProcess,
-  workerEnvironment,
-} from "../support/worker-process";
+import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 let cluster: Cluster;
 beforeAll(async () => {

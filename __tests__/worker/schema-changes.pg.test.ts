@@ -1,12 +1,12 @@
 /** DDL in the trail: `_bemi_schema_changes` beside the changes (H54). */
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { migrate } from "../../worker/destination/destination-schema";
 import { storeSchemaChanges } from "../../worker/destination/schema-changes";
 import { formatChangeId } from "../../worker/row/change-row";
 import { DDL_TRIGGERS } from "../../worker/source/ddl-trigger";
 import { testedMajors } from "../support/majors";
 import { TrackedDatabase } from "../support/tracked-database";
-import { eventually } from "../support/worker-process";
 
 describe.each(testedMajors(14, 18))("DDL on PostgreSQL %i", (major) => {
   let cluster: Cluster;

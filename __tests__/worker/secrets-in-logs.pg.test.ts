@@ -4,15 +4,12 @@
  */
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { runCommand } from "../support/command";
 import { addressOf } from "../support/health";
 import { startJumpHost } from "../support/jump-host";
 import { generateSshKey } from "../support/ssh-keys";
-import {
-  eventually,
-  WorkerProcess,
-  workerEnvironment,
-} from "../support/worker-process";
+import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 const canary = "cAnArY7f3e";
 

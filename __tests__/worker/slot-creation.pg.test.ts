@@ -4,13 +4,10 @@
  */
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { testedMajors } from "../support/majors";
 import { createSource, type Source, setUp } from "../support/source";
-import {
-  eventually,
-  WorkerProcess,
-  workerEnvironment,
-} from "../support/worker-process";
+import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 describe.each(testedMajors(14, 18))(
   "the slot of a first start on PostgreSQL %i",

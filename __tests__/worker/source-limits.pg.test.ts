@@ -4,11 +4,11 @@
  */
 import { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { Forwarder } from "../support/forwarder";
 import { healthOf } from "../support/health";
 import { ReplicationProxy } from "../support/replication-proxy";
 import { Trail } from "../support/trail";
-import { eventually } from "../support/worker-process";
 
 const ITEMS = "CREATE TABLE item (id int PRIMARY KEY);";
 const INSERT = "I".charCodeAt(0);

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { escapeIdentifier } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { openReplication } from "../../worker/stream/replication";
 import { createSource } from "../support/source";
 import { stitcher } from "../support/stitching";
 import { TrackedDatabase } from "../support/tracked-database";
-import { eventually } from "../support/worker-process";
 
 describe("on PostgreSQL 18", () => {
   let cluster: Cluster;

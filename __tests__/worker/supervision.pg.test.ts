@@ -5,14 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client, ClientConfig } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { runCommand } from "../support/command";
 import { healthOf } from "../support/health";
 import { testedMajors } from "../support/majors";
-import {
-  eventually,
-  WorkerProcess,
-  workerEnvironment,
-} from "../support/worker-process";
+import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 let source: Cluster;
 let destination: Cluster;

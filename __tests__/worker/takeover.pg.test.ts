@@ -3,12 +3,13 @@
  * and a worker that is asked to end ends.
  */
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { between, seeded } from "../../scripts/soak/random";
 import { Gate } from "../support/gate";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
 import { ReplicationProxy } from "../support/replication-proxy";
 import { Trail } from "../support/trail";
-import { eventually, type WorkerProcess } from "../support/worker-process";
+import type { WorkerProcess } from "../support/worker-process";
 
 const COMMIT = "C".charCodeAt(0);
 const ITEMS = "CREATE TABLE item (id int PRIMARY KEY, text text);";

@@ -1,14 +1,11 @@
 /** Sources that hold or are something else than tables in UTF-8 that people write to. */
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { runCommand } from "../support/command";
 import { identities } from "../support/source";
 import { type ChangeRow, TrackedDatabase } from "../support/tracked-database";
-import {
-  eventually,
-  WorkerProcess,
-  workerEnvironment,
-} from "../support/worker-process";
+import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 let cluster: Cluster;
 beforeAll(async () => {

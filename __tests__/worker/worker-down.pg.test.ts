@@ -1,8 +1,8 @@
 /** A worker that was down while much was written (H34). */
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { healthOf } from "../support/health";
 import { Trail } from "../support/trail";
-import { eventually } from "../support/worker-process";
 
 const MEBIBYTE = 1024 * 1024;
 const LIMIT_MEBIBYTES = 320;
