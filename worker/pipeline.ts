@@ -11,6 +11,8 @@ import type { Batch } from "./stream/batch";
 import type { FrameQueue } from "./stream/frame-queue";
 import type { Stitcher } from "./stream/stitch";
 
+/** One is copied while the one before it is made durable. */
+const WRITES_AT_ONCE = 2;
 /** How often an idle pipeline looks whether there is something to note. */
 const IDLE_TICK_MS = 1_000;
 /** A position without rows is noted after this much log … */
@@ -78,13 +80,16 @@ export async function runPipeline(
         activity.reads++;
       }
       if (stitcher.hasFinished) finishedSinceMs ??= performance.now();
-      if (stitcher.waitingBytes >= batchMaxBytes) await writer.idle();
+      if (stitcher.waitingBytes >= batchMaxBytes) await writer.free();
       // What is being written needs its turns at the socket as well.
-      else if (block && writer.busy) await nextTurn();
+      else if (block && !writer.idle) await nextTurn();
       // Before the next write: it would step over what this one has not stored.
       writer.throwFailure();
       const delayMs = remainingDelayMs(parts, finishedSinceMs);
-      if (!writer.busy && delayMs <= 0) {
+      // Beside another only a whole batch: small ones would take the turn of the
+      // rows that gather meanwhile.
+      const isFull = stitcher.waitingBytes >= batchMaxBytes;
+      if (delayMs <= 0 && (writer.idle || (isFull && !writer.busy))) {
         const batch = stitcher.take(batchMaxBytes);
         if (batch) writer.start(batch);
         else writer.advance(stitcher.position);
@@ -94,14 +99,14 @@ export async function runPipeline(
         await frames.arrival(writer.busy ? IDLE_TICK_MS : waitMs(delayMs));
       }
     }
-    await writer.idle();
+    await writer.finish();
     // What is complete is worth a last transaction; an unfinished one of the
     // source is not waited for (H14).
     const last = stitcher.hasFinished
       ? stitcher.take(batchMaxBytes)
       : undefined;
     if (last) writer.start(last);
-    await writer.idle();
+    await writer.finish();
     if (frames.end && !signal.aborted) throw frames.end;
   } finally {
     signal.removeEventListener("abort", wake);
@@ -122,16 +127,21 @@ function waitMs(delayMs: number): number {
   return delayMs > 0 ? Math.ceil(delayMs) : IDLE_TICK_MS;
 }
 
-/** One write at a time, beside the reading. */
+/**
+ * Writes beside the reading: while one is being made durable the next is under
+ * way. They end in the order in which they were started.
+ */
 class Writer {
   readonly #parts: PipelineParts;
   readonly #activity: Activity;
-  #running: Promise<void> | undefined;
+  #running = 0;
+  #last: Promise<void> = Promise.resolve();
   #failure: unknown;
   /** The last batch had no end: the destination's transaction is open. */
   #unfinished = false;
   #position: Lsn;
   #advancedMs = performance.now();
+  #wake: (() => void) | undefined;
 
   constructor(parts: PipelineParts, activity: Activity) {
     this.#parts = parts;
@@ -140,7 +150,11 @@ class Writer {
   }
 
   get busy(): boolean {
-    return this.#running !== undefined;
+    return this.#running >= WRITES_AT_ONCE;
+  }
+
+  get idle(): boolean {
+    return this.#running === 0;
   }
 
   start(batch: Batch): void {
@@ -152,7 +166,7 @@ class Writer {
   /** Notes a position that was reached without rows, if it is worth it. */
   advance(position: Lsn): void {
     const { stitcher, destination } = this.#parts;
-    if (this.#unfinished || stitcher.waitingBytes > 0) return;
+    if (!this.idle || this.#unfinished || stitcher.waitingBytes > 0) return;
     this.#parts.reached?.(position);
     const bytes = position - this.#position;
     const elapsedMs = performance.now() - this.#advancedMs;
@@ -163,9 +177,19 @@ class Writer {
     if (due) this.#run(destination.recordPosition(position), position);
   }
 
-  /** Waits for the write under way; throws what it failed with. */
-  async idle(): Promise<void> {
-    await this.#running;
+  /** Waits until another write may begin; throws what one failed with. */
+  async free(): Promise<void> {
+    while (this.busy) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.throwFailure();
+  }
+
+  /** Waits for the writes under way; throws what one failed with. */
+  async finish(): Promise<void> {
+    await this.#last;
     this.throwFailure();
   }
 
@@ -174,11 +198,13 @@ class Writer {
   }
 
   #run(write: Promise<void>, position: Lsn | undefined): void {
+    this.#running++;
     this.#activity.isWriting = true;
     this.#activity.writes++;
-    this.#running = write
+    this.#last = Promise.all([write, this.#last])
       .then(() => {
-        if (position === undefined) return;
+        // Of one before it: what follows must not be confirmed over it.
+        if (this.#failure !== undefined || position === undefined) return;
         this.#position = position;
         this.#advancedMs = performance.now();
         // Durable at the destination: only now may the source forget it.
@@ -186,12 +212,13 @@ class Writer {
         this.#parts.reached?.(position);
       })
       .catch((error: unknown) => {
-        this.#failure = error;
+        this.#failure ??= error;
       })
       .finally(() => {
-        this.#running = undefined;
-        this.#activity.isWriting = false;
+        this.#running--;
+        this.#activity.isWriting = !this.idle;
         this.#activity.writes++;
+        this.#wake?.();
         this.#parts.frames.wake();
       });
   }

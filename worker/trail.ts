@@ -97,6 +97,7 @@ export async function runTrail(
     }),
   );
   const watermark = await takeOver(writing, source, { status, log });
+  const beside = await servers.connectDestination();
   const own = await ownTables(writing, source);
   const stitcher = new Stitcher({
     policy: tablePolicy({
@@ -143,7 +144,10 @@ export async function runTrail(
     {
       frames: stream.frames,
       stitcher,
-      destination: new Destination(writing, watermark, { status, log }),
+      destination: new Destination([writing, beside], watermark, {
+        status,
+        log,
+      }),
       position: watermark.position,
       confirm(position) {
         stream.confirm(position);

@@ -41,6 +41,7 @@ export class WrittenDestination implements AsyncDisposable {
 
   private constructor(
     readonly client: Client,
+    readonly beside: Client,
     readonly database: string,
   ) {}
 
@@ -52,21 +53,30 @@ export class WrittenDestination implements AsyncDisposable {
     await migrate(client, { indexValues: false });
     await createWatermark(client, source, "0/100");
     await client.query(sql);
-    const place = new WrittenDestination(client, database);
+    const place = new WrittenDestination(
+      client,
+      await cluster.client(database),
+      database,
+    );
     await place.beginSession();
     return place;
   }
 
   /** As after a failure: the transaction is gone, everything is read again. */
   async beginSession(): Promise<void> {
-    await this.client.query("ROLLBACK");
+    for (const client of [this.client, this.beside]) {
+      await client.query("ROLLBACK");
+    }
     const watermark = await claim(this.client, source);
     const { status, logged } = this;
     const log = pino(
       { base: null },
       { write: (line) => logged.push(JSON.parse(line)) },
     );
-    this.#writer = new Destination(this.client, watermark, { status, log });
+    this.#writer = new Destination([this.client, this.beside], watermark, {
+      status,
+      log,
+    });
   }
 
   get writer(): Destination {
@@ -110,6 +120,6 @@ export class WrittenDestination implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.end();
+    await Promise.all([this.client.end(), this.beside.end()]);
   }
 }

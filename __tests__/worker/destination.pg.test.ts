@@ -1,7 +1,8 @@
 /** What the writing side does with rows, well or ill formed, without a source. */
 import { randomUUID } from "node:crypto";
 import { Cluster } from "../../scripts/cluster";
-import { OperatorError } from "../../worker/errors";
+import { eventually } from "../../scripts/eventually";
+import { FencedError, OperatorError } from "../../worker/errors";
 import { describeError } from "../../worker/log";
 import { formatChangeId } from "../../worker/row/change-row";
 import type { FinishedRow } from "../support/finished-rows";
@@ -65,6 +66,61 @@ test("after a write that failed nothing is written, and the watermark stays", as
   expect(await place.watermark()).toMatchObject({
     commitLsn: 0n,
     position: 0x100n,
+  });
+});
+
+describe("of two writes under way the second is committed only on top of the first:", () => {
+  async function underWay() {
+    const place = await WrittenDestination.create(cluster);
+    const other = await cluster.client(place.database);
+    await other.query("BEGIN; SELECT 1 FROM _bemi_watermarks FOR UPDATE");
+    const writes = Promise.allSettled([
+      place.write(rows(3)),
+      place.write(rows(2)),
+    ]);
+    const watcher = await cluster.client(place.database);
+    // Its rows are copied, and it waits: for the first, not for the server.
+    await eventually(
+      "one to wait for the server, the other for it",
+      async () => {
+        const { rows: states } = await watcher.query<{ state: string }>(
+          "SELECT state FROM pg_stat_activity WHERE query ~ 'COPY public.changes|UPDATE public._bemi_watermarks' AND pid <> pg_backend_pid()",
+        );
+        return states.some(({ state }) => state === "idle in transaction");
+      },
+    );
+    await watcher.end();
+    return { place, other, writes };
+  }
+
+  test("both in their order", async () => {
+    const { place, other, writes } = await underWay();
+    await using _place = place;
+    await other.query("COMMIT");
+    await other.end();
+    expect(await writes).toEqual([
+      { status: "fulfilled", value: undefined },
+      { status: "fulfilled", value: undefined },
+    ]);
+    expect((await place.stored()).map(({ key }) => key)).toEqual([
+      ...["1", "2", "3"],
+      ...["1", "2"],
+    ]);
+    expect(await place.watermark()).toMatchObject({ commitLsn: 0x1100n });
+  });
+
+  test("neither when the first is fenced off", async () => {
+    const { place, other, writes } = await underWay();
+    await using _place = place;
+    await other.query("UPDATE _bemi_watermarks SET epoch = epoch + 1; COMMIT");
+    await other.end();
+    expect(await writes).toEqual([
+      { status: "rejected", reason: expect.any(FencedError) },
+      { status: "rejected", reason: expect.any(FencedError) },
+    ]);
+    await place.client.query("ROLLBACK");
+    await place.beside.query("ROLLBACK");
+    expect(await place.stored()).toEqual([]);
   });
 });
 

@@ -37,7 +37,7 @@ class OneByOne {
   }
 }
 
-test("after a write that failed nothing more is written, and nothing of it confirmed", async () => {
+test("after a write that failed no other is begun, and nothing behind it confirmed", async () => {
   const frames = new FrameQueue({
     limitBytes: 1_000,
     pause: () => {},
@@ -56,8 +56,11 @@ test("after a write that failed nothing more is written, and nothing of it confi
         async write({ end }) {
           const position = end?.position ?? 0n;
           written.push(position);
+          if (position === 3n) await new Promise(setImmediate);
           if (position !== 2n) return;
-          // The third arrives while the second is being written.
+          // The third is written beside it, and would be done before it; the
+          // fourth arrives while both are under way.
+          push();
           push();
           await new Promise((resolve) => setTimeout(resolve, 20));
           throw new Error("refused");
@@ -75,6 +78,6 @@ test("after a write that failed nothing more is written, and nothing of it confi
     NEVER,
   );
   await expect(running).rejects.toThrow("refused");
-  expect(written).toEqual([1n, 2n]);
+  expect(written).toEqual([1n, 2n, 3n]);
   expect(confirmed).toEqual([1n]);
 });
