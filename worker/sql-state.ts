@@ -23,7 +23,6 @@ export function answerOf(error: unknown): string | undefined {
 /** The SQLSTATEs that this folder decides by. */
 export const SQLSTATE = {
   insufficientPrivilege: "42501",
-  divisionByZero: "22012",
   lockNotAvailable: "55P03",
   deadlockDetected: "40P01",
   featureNotSupported: "0A000",

@@ -19,7 +19,7 @@ import type { Status } from "./status";
  * @throws OperatorError when the trail has what this source never had.
  */
 export async function takeOver(
-  writing: Client,
+  sessions: readonly [Client, Client],
   source: SourceServer,
   {
     status,
@@ -27,14 +27,14 @@ export async function takeOver(
   }: { readonly status: Pick<Status, "epoch">; readonly log: Log },
 ): Promise<Watermark> {
   status.epoch = undefined;
-  const watermark = await claim(writing, source);
+  const watermark = await claim(sessions, source);
   status.epoch = watermark.epoch;
   if (watermark.timeline === source.timeline) return watermark;
   // Once more: the former owner may have stored, from the former primary, what
   // this server never had.
   const position = commonPosition(watermark, source);
   const { timeline } = source;
-  const moved = await recordTimeline(writing, watermark, {
+  const moved = await recordTimeline(sessions[0], watermark, {
     timeline,
     position,
   });

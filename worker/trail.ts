@@ -96,8 +96,8 @@ export async function runTrail(
       throw streamStartFailure(error, settings.source);
     }),
   );
-  const watermark = await takeOver(writing, source, { status, log });
-  const beside = await servers.connectDestination();
+  const sessions = [writing, await servers.connectDestination()] as const;
+  const watermark = await takeOver(sessions, source, { status, log });
   const own = await ownTables(writing, source);
   const stitcher = new Stitcher({
     policy: tablePolicy({
@@ -144,10 +144,7 @@ export async function runTrail(
     {
       frames: stream.frames,
       stitcher,
-      destination: new Destination([writing, beside], watermark, {
-        status,
-        log,
-      }),
+      destination: new Destination(sessions, watermark, { status, log }),
       position: watermark.position,
       confirm(position) {
         stream.confirm(position);

@@ -64,16 +64,15 @@ export class WrittenDestination implements AsyncDisposable {
 
   /** As after a failure: the transaction is gone, everything is read again. */
   async beginSession(): Promise<void> {
-    for (const client of [this.client, this.beside]) {
-      await client.query("ROLLBACK");
-    }
-    const watermark = await claim(this.client, source);
+    const sessions = [this.client, this.beside] as const;
+    for (const session of sessions) await session.query("ROLLBACK");
+    const watermark = await claim(sessions, source);
     const { status, logged } = this;
     const log = pino(
       { base: null },
       { write: (line) => logged.push(JSON.parse(line)) },
     );
-    this.#writer = new Destination([this.client, this.beside], watermark, {
+    this.#writer = new Destination(sessions, watermark, {
       status,
       log,
     });

@@ -73,7 +73,9 @@ describe("of two writes under way the second is committed only on top of the fir
   async function underWay() {
     const place = await WrittenDestination.create(cluster);
     const other = await cluster.client(place.database);
-    await other.query("BEGIN; SELECT 1 FROM _bemi_watermarks FOR UPDATE");
+    await other.query(
+      "BEGIN; SELECT 1 FROM _bemi_watermarks FOR NO KEY UPDATE",
+    );
     const writes = Promise.allSettled([
       place.write(rows(3)),
       place.write(rows(2)),

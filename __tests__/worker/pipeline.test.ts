@@ -72,7 +72,8 @@ test("after a write that failed no other is begun, and nothing behind it confirm
         confirmed.push(position);
         if (position === 1n) push();
       },
-      batchMaxBytes: 1_000,
+      // Whatever waits is a whole batch.
+      batchMaxBytes: 1,
       batchMaxDelayMs: 0,
     },
     NEVER,

@@ -86,6 +86,34 @@ describe("who may write", () => {
     expect(failures(second)).toEqual([]);
   });
 
+  test("rows that a frozen worker has copied but not committed, in two transactions, are not in the way of the next one", async () => {
+    await using trail = await create();
+    const frozen = await trail.streaming();
+    await using gate = await Gate.close(trail, "NEW.primary_key = '1'");
+    await trail.source.query("INSERT INTO item VALUES (1)");
+    await gate.reached();
+    // More than a batch, and no transaction of it is more than one.
+    for (const from of [2, 102, 202, 302, 402]) {
+      await trail.source.query(
+        `INSERT INTO item SELECT i, repeat('x', 100) FROM generate_series(${from}, ${from + 99}) i`,
+      );
+    }
+    await eventually("the next batch is copied beside the first", async () => {
+      const { n } = await trail.destination.one<{ n: number }>(
+        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'bemi-worker %' AND state = 'idle in transaction'",
+      );
+      return n === 1;
+    });
+    frozen.signal("SIGSTOP");
+    const second = await trail.streaming();
+    await gate.open();
+    await trail.reached(501);
+    frozen.signal("SIGCONT");
+    expect(await frozen.exited).toEqual({ code: 1, signal: null });
+    expect(frozen.lines.at(-1)?.msg).toContain("fenced");
+    expect(failures(second)).toEqual([]);
+  });
+
   test("rows that the former owner still held when it was taken over are not written by it", async () => {
     await using trail = await create();
     await using proxy = await ReplicationProxy.start(source);

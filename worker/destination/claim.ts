@@ -1,36 +1,43 @@
 /** Taking over a watermark from a predecessor that may be frozen, not dead. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import { FencedError } from "../errors";
-import { errorCode, SQLSTATE } from "../sql-state";
 import { claimWatermark, type TrailSource, type Watermark } from "./watermark";
 
-const LOCK_TIMEOUT_MS = 5_000;
+/** For a predecessor that is alive to end what it began. */
+const PATIENCE_MS = 5_000;
+/** Its sessions stand behind one another. */
+const NEXT_SESSION_MS = 100;
 
 /**
  * Claims the watermark. To be called only when the source has granted the slot:
- * then whoever still holds the row is a worker that lost it, and its session is
- * ended, since a frozen process would never let go (H13).
+ * then whoever still holds the row is a worker that lost it, and its sessions
+ * are ended, since a frozen process would never let go (H13).
+ *
+ * @param sessions - two of the destination: while the first one waits for the
+ * row, the other one can tell for whom
  */
 export async function claim(
-  client: Client,
+  [client, beside]: readonly [Client, Client],
   source: TrailSource,
 ): Promise<Watermark> {
-  for (;;) {
-    try {
-      await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
-      return await claimWatermark(client, source);
-    } catch (error) {
-      if (errorCode(error) !== SQLSTATE.lockNotAvailable) throw error;
-      await client.query(
-        `SELECT pg_terminate_backend(a.pid)
-           FROM public._bemi_watermarks w JOIN pg_stat_activity a ON a.pid = w.worker_pid
-          WHERE w.database_name = $1 AND w.slot_name = $2
-            AND a.datname = current_database() AND a.application_name LIKE 'bemi-worker %'`,
-        [source.databaseName, source.slotName],
-      );
-    } finally {
-      await client.query("SET lock_timeout = 0").catch(() => undefined);
+  await client.query("BEGIN");
+  const { rows } = await client.query("SELECT pg_backend_pid() AS pid");
+  const claiming = claimWatermark(client, source);
+  // Also when the other session fails first.
+  claiming.catch(() => undefined);
+  for (let waitMs = PATIENCE_MS; ; waitMs = NEXT_SESSION_MS) {
+    const timeout = sleep(waitMs, undefined, { ref: false });
+    const watermark = await Promise.race([claiming, timeout]);
+    if (watermark) {
+      await client.query("COMMIT");
+      return watermark;
     }
+    await beside.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE pid = ANY (pg_blocking_pids($1)) AND application_name LIKE 'bemi-worker %'`,
+      [rows[0]?.pid],
+    );
   }
 }
 

@@ -7,18 +7,15 @@
 import type { Client } from "pg";
 import type { Lsn } from "../lsn";
 import type { Batch } from "../stream/batch";
-import { ensurePartition } from "./partitions";
 import { Allowance, type Refusals } from "./piecewise-copy";
 import type { Watermark } from "./watermark";
 import { WriteTransaction } from "./write-transaction";
 
 /** The writing side of one claimed watermark. */
 export class Destination {
-  readonly #clients: readonly [Client, ...Client[]];
   readonly #parts: ConstructorParameters<typeof WriteTransaction>[1];
-  readonly #months = new Set<number>();
-  #writes = 0;
-  #failed = false;
+  /** The first is that of the last transaction. */
+  #sessions: readonly [Client, Client];
   /**
    * The last commit that is stored when all that was begun so far is durable;
    * fails with the first of them that does.
@@ -26,18 +23,24 @@ export class Destination {
   #durable: Promise<Lsn>;
   /** Goes on with the next batch. */
   #open: WriteTransaction | undefined;
+  #failed = false;
 
   /**
-   * `clients` are this object's alone, one for each write that may be under way;
-   * the first is the one that claimed the `watermark`.
+   * `sessions` are this object's alone, one for each of the two writes that may
+   * be under way; `watermark` is as it was claimed.
    */
   constructor(
-    clients: readonly [Client, ...Client[]],
+    sessions: readonly [Client, Client],
     watermark: Watermark,
     refusals: Refusals,
   ) {
-    this.#clients = clients;
-    this.#parts = { watermark, refusals, allowance: new Allowance() };
+    this.#sessions = sessions;
+    this.#parts = {
+      watermark,
+      refusals,
+      allowance: new Allowance(),
+      months: new Set(),
+    };
     this.#durable = Promise.resolve(watermark.commitLsn);
   }
 
@@ -51,11 +54,9 @@ export class Destination {
    * restart a slot ahead of what is noted here is a gap (H11).
    */
   recordPosition(position: Lsn): Promise<void> {
-    return this.#inOrder(async (before) => {
-      const commitLsn = await before;
-      await this.#transaction(0).recordPosition({ commitLsn, position });
-      return commitLsn;
-    });
+    return this.#inOrder((before) =>
+      this.#nextTransaction().recordPosition(position, before),
+    );
   }
 
   /**
@@ -75,36 +76,19 @@ export class Destination {
 
   async #write(batch: Batch, before: Promise<Lsn>): Promise<Lsn> {
     const { end } = batch;
-    if (end && !this.#open) {
-      const lane = this.#writes++ % this.#clients.length;
-      await this.#ensureMonths(batch, lane);
-      return this.#transaction(lane).writeWhole({ ...batch, end }, before);
-    }
-    // A transaction that is larger than a batch has nothing beside it.
-    const from = await before;
-    await this.#ensureMonths(batch, 0);
-    this.#open ??= this.#transaction(0);
-    await this.#open.writePart(batch, from);
-    if (!end) return from;
-    await this.#open.commit(from, end);
-    this.#open = undefined;
-    return end.commitLsn;
+    const open = this.#open;
+    const transaction = open ?? this.#nextTransaction();
+    // Before anything is waited for: the next batch may come meanwhile.
+    this.#open = end ? undefined : transaction;
+    return end && !open
+      ? transaction.writeWhole({ ...batch, end }, before)
+      : transaction.writePart(batch, before);
   }
 
-  #transaction(lane: number): WriteTransaction {
-    return new WriteTransaction(this.#client(lane), this.#parts);
-  }
-
-  #client(lane: number): Client {
-    return this.#clients[lane] ?? this.#clients[0];
-  }
-
-  /** Also in the middle of a transaction that began in another month. */
-  async #ensureMonths({ months }: Batch, lane: number): Promise<void> {
-    for (const month of months) {
-      if (this.#months.has(month)) continue;
-      await ensurePartition(this.#client(lane), month);
-      this.#months.add(month);
-    }
+  /** In turns: of two under way the one before the last has ended. */
+  #nextTransaction(): WriteTransaction {
+    const [last, next] = this.#sessions;
+    this.#sessions = [next, last];
+    return new WriteTransaction(next, this.#parts);
   }
 }

@@ -68,12 +68,19 @@ export async function createWatermark(
 
 /**
  * Makes this worker the only one whose transactions are accepted, and returns
- * the watermark as nobody can move it any more (H13).
+ * the watermark as nobody can move it any more (H13), once the transaction that
+ * `client` has open is committed.
  */
 export async function claimWatermark(
   client: Client,
   source: TrailSource,
 ): Promise<Watermark> {
+  // The update alone would not wait for whoever only shares the row
+  // (write-transaction.ts), and has rows in the way of ours.
+  await client.query(
+    "SELECT FROM public._bemi_watermarks WHERE database_name = $1 AND slot_name = $2 FOR UPDATE",
+    [source.databaseName, source.slotName],
+  );
   const { rows } = await client.query(
     `UPDATE public._bemi_watermarks
         SET epoch = epoch + 1, drained_lsn = NULL, drained_at = NULL, worker_pid = pg_backend_pid(), updated_at = now()
