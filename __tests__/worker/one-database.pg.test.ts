@@ -56,8 +56,9 @@ test("the worker does not record what it writes, and an idle minute adds no row 
   const rested = await state();
   expect(rested).toMatchObject({ changes: 20_000, tables: "mark,t" });
   expect(parseLsn(rested.wal) - parseLsn(noted.wal)).toBeLessThan(IDLE_BYTES);
-  // Each note is log to be noted: every 30 s, and not every second.
-  expect(rested.notes - noted.notes).toBeLessThan(5);
+  // Each note is log to be noted: every 30 s, and not every second. What was
+  // written under load is counted late, when its session rests.
+  expect(rested.notes - noted.notes).toBeLessThan(12);
 });
 
 test("what was written to a partition that is dropped by now is the worker's own all the same", async () => {
