@@ -1,9 +1,13 @@
-// Bundles the worker into one file that runs with nothing but Node.
+// Bundles the worker, or another program of its modules, into one file that runs
+// with nothing but Node.
 import { build } from "esbuild";
 
+const [entry = "worker/main.ts", outfile = "dist/worker.js"] =
+  process.argv.slice(2);
+
 await build({
-  entryPoints: ["worker/main.ts"],
-  outfile: "dist/worker.js",
+  entryPoints: [entry],
+  outfile,
   bundle: true,
   platform: "node",
   target: "node20",

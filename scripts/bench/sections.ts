@@ -1,5 +1,4 @@
 /** What is measured, one function a section; each on databases of its own. */
-import { join } from "node:path";
 import {
   BACKLOG_CHANGES,
   writeBacklog,
@@ -8,6 +7,7 @@ import {
 } from "./backlog";
 import {
   bareCopy,
+  DISCARD_BUNDLE,
   drainWithRecvlogical,
   drainWithWorker,
   PG_RECVLOGICAL,
@@ -22,7 +22,6 @@ import { measureWriteCost } from "./write-cost";
 const SMALL_TRANSACTIONS = 50_000;
 const HUGE_ROWS = 2_000_000;
 const LATENCY = { perSecond: 500, seconds: 20 };
-const DISCARD = ["--import", "tsx", join(__dirname, "discard-worker.ts")];
 const INDEXES = [
   "before",
   "after",
@@ -51,7 +50,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
       seconds / (await copyOf(pair)),
     );
     const rendering = await drainWithWorker(
-      { env: pair.env("discard"), program: DISCARD },
+      { env: pair.env("discard"), program: [DISCARD_BUNDLE] },
       () => pair.confirmed("discard", end),
     );
     figures.add(
