@@ -2,7 +2,12 @@
  * Builders of the messages that pgoutput sends, and of the stream's frames.
  * https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
-import { FRAME, FRAME_HEADER_BYTES } from "../../worker/stream/frame-queue";
+import {
+  COPY_DATA,
+  FRAME,
+  FRAME_AT,
+  FRAME_HEADER_BYTES,
+} from "../../worker/stream/frame-queue";
 
 /** A value as text, null, or `unchanged`: out of line and not on the wire. */
 export type WireValue = string | null | typeof unchanged;
@@ -160,9 +165,11 @@ export function keepalive(lsn: bigint): Buffer {
 
 export function frame(kind: number, payload: Buffer, lsn: bigint): Buffer {
   const header = Buffer.alloc(FRAME_HEADER_BYTES);
-  header.writeUInt32BE(payload.length);
-  header[4] = kind;
-  header.writeBigUInt64BE(lsn, 5);
+  const size = header.length + payload.length;
+  header[0] = COPY_DATA;
+  header.writeUInt32BE(size - FRAME_AT.length, FRAME_AT.length);
+  header[FRAME_AT.kind] = kind;
+  header.writeBigUInt64BE(lsn, FRAME_AT.lsn);
   return Buffer.concat([header, payload]);
 }
 

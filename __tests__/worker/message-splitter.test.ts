@@ -1,7 +1,7 @@
-/** Large messages taken in apart: nothing else changes, and nothing of them is lost. */
+/** Frames of the stream from all that the server sends, whole and in order, and large ones taken in apart. */
 
 import { between, pick, type Random, seeded } from "../../scripts/soak/random";
-import { FRAME } from "../../worker/stream/frame-queue";
+import { FRAME, FRAME_AT } from "../../worker/stream/frame-queue";
 import { MessageSplitter } from "../../worker/stream/message-splitter";
 import { UnreadableMessageError } from "../../worker/stream/pgoutput";
 import { readCopyRows } from "../support/copy-rows";
@@ -30,12 +30,11 @@ function message(type: number, body: Buffer): Buffer {
   return Buffer.concat([Buffer.of(type), wire.uint32(body.length + 4), body]);
 }
 
+type Part = Buffer | { readonly frame: Buffer };
+
 /** What comes out, in order: bytes that passed, joined, and frames. */
-function split(
-  bytes: Buffer,
-  cut: () => number,
-): (Buffer | { frame: Buffer })[] {
-  const out: (Buffer | { frame: Buffer })[] = [];
+function split(bytes: Buffer, cut: () => number): Part[] {
+  const out: Part[] = [];
   const splitter = new MessageSplitter({
     maxValueBytes: MAX_VALUE_BYTES,
     pass(part) {
@@ -45,7 +44,14 @@ function split(
         out[out.length - 1] = Buffer.concat([last, copy]);
       else out.push(copy);
     },
-    take: (frame) => out.push({ frame }),
+    push(whole, from, to) {
+      for (let at = from; at < to; ) {
+        const end = at + FRAME_AT.length + whole.readUInt32BE(at + 1);
+        out.push({ frame: Buffer.from(whole.subarray(at, end)) });
+        at = end;
+      }
+    },
+    adopt: (frame) => out.push({ frame }),
   });
   for (let at = 0; at < bytes.length; ) {
     const end = at + cut();
@@ -69,22 +75,27 @@ function randomMessage(random: Random): Buffer {
   const size = pick(random, [0, 1, 20, 5_000, 1_048_570, 1_100_000]);
   const body = Buffer.alloc(size, between(random, 0, 255));
   if (pick(random, [true, false]))
-    return message(pick(random, [0x64, 0x44]), body.subarray(0, 5_000));
+    return message(0x44, body.subarray(0, 5_000));
+  if (pick(random, [true, false, false])) {
+    return message(
+      0x64,
+      Buffer.concat([Buffer.from("k"), Buffer.alloc(17, 1)]),
+    );
+  }
   return copyData(Buffer.concat([Buffer.from("R"), body]), BigInt(size));
 }
 
-test("all bytes pass as they came, in order and whatever the pieces, but for the large messages of the stream", () => {
+test("changes become frames and all other bytes pass, as they came, in order and whatever the pieces", () => {
   for (let seed = 1; seed <= 6; seed++) {
     const random = seeded(seed);
-    const messages = Array.from({ length: 12 }, () => randomMessage(random));
+    const messages = Array.from({ length: 24 }, () => randomMessage(random));
     const pieces = seed <= 3 ? [1, 4, 5, 64, 70_000] : [16_384, 65_536];
     const out = split(Buffer.concat(messages), () => pick(random, pieces));
-    const expected: (Buffer | { frame: Buffer })[] = [];
+    const expected: Part[] = [];
     for (const one of messages) {
       const last = expected.at(-1);
-      if (one[0] === 0x64 && one.length > 1_048_581) {
-        const lsn = one.readBigUInt64BE(6);
-        expected.push({ frame: wire.frame(FRAME.data, one.subarray(30), lsn) });
+      if (one[0] === 0x64 && one[5] === FRAME.data) {
+        expected.push({ frame: one });
       } else if (Buffer.isBuffer(last)) {
         expected[expected.length - 1] = Buffer.concat([last, one]);
       } else expected.push(one);
@@ -166,7 +177,7 @@ describe("the row of a large message is the same as of one that passed", () => {
     const whole = wire.frame(FRAME.data, payload, 7n);
     expect(await rows(reduced)).toEqual(await rows(whole));
     const isReduced = payload.includes(LARGE);
-    expect(reduced[4]).toBe(isReduced ? FRAME.reduced : FRAME.data);
+    expect(reduced[FRAME_AT.kind]).toBe(isReduced ? FRAME.reduced : FRAME.data);
     expect(reduced.length).toBeLessThan(isReduced ? 300 : whole.length + 1);
   });
 
@@ -252,9 +263,36 @@ describe("a large message that cannot be read is refused as a small one is", () 
     );
   });
 
+  test.each([0, 3, 4, 29])("that says it has %s bytes", (size) => {
+    const broken = copyData(payload);
+    broken.writeUInt32BE(size, 1);
+    expect(() => split(broken, () => 60_000)).toThrow(UnreadableMessageError);
+  });
+
   test("that is not the stream's", () => {
     expect(() =>
       split(copyData(payload, 1n, 0x7a as typeof FRAME.data), () => 60_000),
     ).toThrow(UnreadableMessageError);
   });
+});
+
+test("the transaction that is being received is known, wherever its messages are cut", () => {
+  const splitter = new MessageSplitter({
+    maxValueBytes: MAX_VALUE_BYTES,
+    pass: () => undefined,
+    push: () => undefined,
+    adopt: () => undefined,
+  });
+  const give = (payload: Buffer, pieces: number) => {
+    const bytes = copyData(payload);
+    for (let at = 0; at < bytes.length; at += pieces) {
+      splitter.push(bytes.subarray(at, at + pieces));
+    }
+    return splitter.openCommitLsn;
+  };
+  for (const pieces of [1, 7, 1_000]) {
+    expect(give(wire.begin({ commitLsn: 9n }), pieces)).toBe(9n);
+    expect(give(wire.insert(OID, ["1", "a"]), pieces)).toBe(9n);
+    expect(give(wire.commit(9n), pieces)).toBeUndefined();
+  }
 });

@@ -3,6 +3,7 @@ import { runPipeline } from "../../worker/pipeline";
 import type { Batch } from "../../worker/stream/batch";
 import { FRAME, FrameQueue } from "../../worker/stream/frame-queue";
 import type { Stitcher } from "../../worker/stream/stitch";
+import * as wire from "../support/pgoutput-bytes";
 
 const NEVER = new AbortController().signal;
 
@@ -43,7 +44,7 @@ test("after a write that failed no other is begun, and nothing behind it confirm
     pause: () => {},
     resume: () => {},
   });
-  const push = () => frames.push(FRAME.data, Buffer.alloc(8), Buffer.alloc(0));
+  const push = () => frames.push(wire.frame(FRAME.data, Buffer.alloc(0), 0n));
   const written: bigint[] = [];
   const confirmed: bigint[] = [];
   push();

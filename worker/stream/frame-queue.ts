@@ -1,8 +1,8 @@
 /**
- * Frames of the replication stream between the socket and the decoder. The
- * driver hands out views of its own receive buffer and moves other bytes over
- * them later (H17), so each frame is copied here at once; the decoder then
- * reads whole blocks in its own time, and may wait in the middle of one.
+ * Frames of the replication stream between the socket and the decoder. Whoever
+ * receives hands out views of a buffer that others may move other bytes over
+ * later (H17), so frames are copied here at once; the decoder then reads whole
+ * blocks in its own time, and may wait in the middle of one.
  */
 
 /**
@@ -11,8 +11,19 @@
  */
 export const FRAME = { data: 0x77, keepalive: 0x6b, reduced: 0x57 } as const;
 
-/** Bytes in front of a frame's payload: length of the payload, kind, LSN. */
-export const FRAME_HEADER_BYTES = 4 + 1 + 8;
+/** Kind of the message that the stream comes in. */
+export const COPY_DATA = 0x64;
+
+/** Kind, start, end and clock in front of a pgoutput message. */
+export const XLOG_HEADER_BYTES = 1 + 8 + 8 + 8;
+
+/**
+ * A frame is a CopyData message with XLogData as it came: its kind and length,
+ * which counts itself, then the header of XLogData and the payload.
+ */
+export const FRAME_HEADER_BYTES = 1 + 4 + XLOG_HEADER_BYTES;
+/** Where in it the length is, FRAME's kind, and the LSN. */
+export const FRAME_AT = { length: 1, kind: 5, lsn: 6 } as const;
 
 /** Between two blocks what is being written gets its turn at the socket. */
 const BLOCK_BYTES = 64 * 1024;
@@ -53,29 +64,26 @@ export class FrameQueue {
     return this.#failure;
   }
 
-  /** Appends a frame: its kind, then 8 bytes of LSN, then the payload. */
-  push(kind: number, lsn: Uint8Array, payload: Uint8Array): void {
-    const size = FRAME_HEADER_BYTES + payload.length;
+  /** Appends a copy of `bytes[from, to)`: one frame or several, all whole. */
+  push(bytes: Uint8Array, from = 0, to = bytes.length): void {
+    const size = to - from;
+    const source = bytes.subarray(from, to);
+    if (size > BLOCK_BYTES / 2) return this.adopt(Buffer.from(source));
     if (this.#used + size > this.#block.length) {
       if (this.#used > 0) this.#full.push(this.#block.subarray(0, this.#used));
-      this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, size));
+      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
       this.#used = 0;
     }
-    const block = this.#block;
-    const at = this.#used;
-    block.writeUInt32BE(payload.length, at);
-    block[at + 4] = kind;
-    block.set(lsn, at + 5);
-    block.set(payload, at + FRAME_HEADER_BYTES);
+    this.#block.set(source, this.#used);
     this.#used += size;
     this.#arrived(size);
   }
 
-  /** Appends a frame that has a buffer of its own, which is not copied. */
-  adopt(frame: Buffer): void {
+  /** Appends frames that have a buffer of their own, which is not copied. */
+  adopt(frames: Buffer): void {
     if (this.#used > 0) this.#full.push(this.#cutBlock());
-    this.#full.push(frame);
-    this.#arrived(frame.length);
+    this.#full.push(frames);
+    this.#arrived(frames.length);
   }
 
   #arrived(bytes: number): void {

@@ -6,7 +6,7 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { MAX_CONTEXT_BYTES } from "./context";
-import { FRAME, FRAME_HEADER_BYTES } from "./frame-queue";
+import { COPY_DATA, FRAME, FRAME_AT, XLOG_HEADER_BYTES } from "./frame-queue";
 import {
   HASHED_VALUE,
   TAG,
@@ -14,9 +14,6 @@ import {
   UnreadableMessageError,
   VALUE,
 } from "./pgoutput";
-
-/** Kind, start, end and clock in front of a pgoutput message. */
-export const XLOG_HEADER_BYTES = 1 + 8 + 8 + 8;
 
 /** What comes next in the message, and so has to be read when it is there. */
 type Field =
@@ -44,7 +41,8 @@ export class LargeMessage {
   readonly #maxValueBytes: number;
   /** Bytes of the message that have not arrived. */
   #missing: number;
-  #used = 0;
+  /** The frame's own kind and length come last. */
+  #used = FRAME_AT.kind;
   #field: Field = "header";
   /** Bytes that the field still lacks, kept or not. */
   #lacking = XLOG_HEADER_BYTES;
@@ -56,7 +54,7 @@ export class LargeMessage {
 
   /** `bytes` with the header of XLogData. */
   constructor(bytes: number, maxValueBytes: number) {
-    this.#buffer = Buffer.allocUnsafeSlow(bytes);
+    this.#buffer = Buffer.allocUnsafeSlow(FRAME_AT.kind + bytes);
     this.#missing = bytes;
     this.#maxValueBytes = maxValueBytes;
   }
@@ -82,16 +80,12 @@ export class LargeMessage {
     return this.#missing === 0;
   }
 
-  /**
-   * The message as a frame: its header fits where the part of XLogData's was
-   * that nobody needs.
-   */
+  /** What there is of the message, as a frame. */
   frame(): Buffer {
-    const start = XLOG_HEADER_BYTES - FRAME_HEADER_BYTES;
-    const frame = this.#buffer.subarray(start, this.#used);
-    frame.writeUInt32BE(this.#used - XLOG_HEADER_BYTES);
-    frame[4] = this.#reduced ? FRAME.reduced : FRAME.data;
-    this.#buffer.copy(frame, 5, 1, 9);
+    const frame = this.#buffer.subarray(0, this.#used);
+    frame[0] = COPY_DATA;
+    frame.writeUInt32BE(this.#used - FRAME_AT.length, FRAME_AT.length);
+    if (this.#reduced) frame[FRAME_AT.kind] = FRAME.reduced;
     return frame;
   }
 
@@ -100,7 +94,7 @@ export class LargeMessage {
     const buffer = this.#buffer;
     switch (this.#field) {
       case "header":
-        if (buffer[0] === FRAME.data) return this.#expect("tag", 1);
+        if (buffer[FRAME_AT.kind] === FRAME.data) return this.#expect("tag", 1);
         throw new UnreadableMessageError("not an XLogData message");
       case "tag":
         return this.#readTag();

@@ -1,101 +1,149 @@
 /**
- * Between the replication connection's socket and the driver's parser, which
- * for a message in pieces grows one buffer by doubling and copying: a message
- * of 600 MB took twice that. Everything passes as it came, but for large
- * messages of the stream, which are taken in apart (`large-message.ts`).
+ * Between the replication connection's socket and the driver. The stream's
+ * changes go to the queue from here, many at a time: through the driver's parser
+ * and the library each of them cost a dozen objects, as much as its rendering.
+ * Everything else, also the stream's keepalives, passes as it came.
  */
+import { COPY_DATA, FRAME, FRAME_AT, FRAME_HEADER_BYTES } from "./frame-queue";
 import { LargeMessage } from "./large-message";
+import { TAG, UnreadableMessageError } from "./pgoutput";
 
-const COPY_DATA = 0x64;
 /** Kind and length in front of every message of the server. */
 const HEADER_BYTES = 5;
-/** The length counts itself. */
-const LENGTH_BYTES = 4;
 
-/** Larger messages of the stream are taken in apart. */
-const LARGE_BYTES = 1024 * 1024;
+/** Larger messages of the stream are taken in apart (`large-message.ts`). */
+const LARGE_BYTES = HEADER_BYTES + 1024 * 1024;
 
 export interface MessageSplitterOptions {
   readonly maxValueBytes: number;
   /** For all other bytes, in order. */
   readonly pass: (bytes: Buffer) => void;
-  /** A frame as `FrameQueue` has it, in a buffer of its own. */
-  readonly take: (frame: Buffer) => void;
+  /** Whole frames, as `FrameQueue` has them; valid until it returns. */
+  readonly push: (bytes: Buffer, from: number, to: number) => void;
+  /** A large message as a frame, in a buffer of its own. */
+  readonly adopt: (frame: Buffer) => void;
 }
 
 export class MessageSplitter {
   readonly #options: MessageSplitterOptions;
-  /** A header whose end has not arrived. */
-  readonly #header = Buffer.alloc(HEADER_BYTES);
-  #headerBytes = 0;
+  /** The beginning of a message, too little to say where it goes. */
+  #undecided: Buffer | undefined;
   /** Bytes until the end of the message that passes. */
   #passing = 0;
+  /** A frame whose end has not arrived, in a buffer for all of it. */
+  #frame: Buffer | undefined;
+  #frameBytes = 0;
   #large: LargeMessage | undefined;
+  #openCommitLsn: bigint | undefined;
 
   constructor(options: MessageSplitterOptions) {
     this.#options = options;
   }
 
+  /** Of the transaction that is being received. */
+  get openCommitLsn(): bigint | undefined {
+    return this.#openCommitLsn;
+  }
+
   push(chunk: Buffer): void {
+    const undecided = this.#undecided;
+    const bytes = undecided ? Buffer.concat([undecided, chunk]) : chunk;
+    this.#undecided = undefined;
     let at = 0;
-    /** Start of what was not yet passed. */
-    let from = 0;
-    while (at < chunk.length) {
-      if (this.#large) {
-        at = this.#large.add(chunk, at);
-        from = at;
-        this.#endLarge();
-      } else if (this.#passing > 0) {
-        const bytes = Math.min(this.#passing, chunk.length - at);
-        this.#passing -= bytes;
-        at += bytes;
-      } else if (this.#headerBytes > 0 || chunk.length - at < HEADER_BYTES) {
-        this.#pass(chunk, from, at);
-        at = this.#addToHeader(chunk, at);
-        from = at;
-      } else if (this.#begins(chunk, at)) {
-        this.#pass(chunk, from, at);
-        at += HEADER_BYTES;
-        from = at;
-      } else {
-        at += HEADER_BYTES;
+    while (at < bytes.length) {
+      if (this.#large) at = this.#addToLarge(this.#large, bytes, at);
+      else if (this.#frame) at = this.#addToFrame(this.#frame, bytes, at);
+      else if (this.#passing > 0) at = this.#pass(bytes, at);
+      else {
+        at = this.#pushWhole(bytes, at);
+        if (bytes.length - at < headerBytes(bytes, at)) {
+          // A copy: the chunk is the socket's.
+          if (at < bytes.length)
+            this.#undecided = Buffer.from(bytes.subarray(at));
+          return;
+        }
+        at = this.#begin(bytes, at);
       }
     }
-    this.#pass(chunk, from, at);
   }
 
-  #pass(chunk: Buffer, from: number, to: number): void {
-    if (from < to) this.#options.pass(chunk.subarray(from, to));
-  }
-
-  /** Whether a large message begins; otherwise one that passes does. */
-  #begins(bytes: Buffer, at: number): boolean {
-    const size = bytes.readUInt32BE(at + 1) - LENGTH_BYTES;
-    if (bytes[at] !== COPY_DATA || size <= LARGE_BYTES) {
-      this.#passing = size;
-      return false;
+  /** Hands on the frames that are there whole, and returns where they end. */
+  #pushWhole(bytes: Buffer, from: number): number {
+    let at = from;
+    while (at + HEADER_BYTES < bytes.length && isFrame(bytes, at)) {
+      const end = at + sizeOf(bytes, at);
+      if (end > bytes.length || end - at > LARGE_BYTES) break;
+      this.#follow(bytes, at);
+      at = end;
     }
-    this.#large = new LargeMessage(size, this.#options.maxValueBytes);
-    return true;
+    if (from < at) this.#options.push(bytes, from, at);
+    return at;
   }
 
-  #addToHeader(chunk: Buffer, at: number): number {
-    const end = Math.min(chunk.length, at + HEADER_BYTES - this.#headerBytes);
-    this.#headerBytes += chunk.copy(this.#header, this.#headerBytes, at, end);
-    if (this.#headerBytes === HEADER_BYTES) {
-      this.#headerBytes = 0;
-      // A copy: the parser may keep it.
-      if (!this.#begins(this.#header, 0)) {
-        this.#options.pass(Buffer.from(this.#header));
-      }
+  /** Decides where the message at `at` goes; returns how far it has gone. */
+  #begin(bytes: Buffer, at: number): number {
+    const size = sizeOf(bytes, at);
+    if (bytes[at] === COPY_DATA && size > LARGE_BYTES) {
+      const content = size - HEADER_BYTES;
+      this.#large = new LargeMessage(content, this.#options.maxValueBytes);
+      return at + HEADER_BYTES;
     }
-    return end;
+    if (isFrame(bytes, at)) {
+      this.#frame = Buffer.allocUnsafeSlow(size);
+      this.#frameBytes = 0;
+    } else this.#passing = size;
+    return at;
   }
 
-  #endLarge(): void {
-    const large = this.#large;
-    if (!large?.complete) return;
-    this.#large = undefined;
-    this.#options.take(large.frame());
+  #pass(bytes: Buffer, from: number): number {
+    const to = Math.min(bytes.length, from + this.#passing);
+    this.#passing -= to - from;
+    this.#options.pass(bytes.subarray(from, to));
+    return to;
   }
+
+  #addToFrame(frame: Buffer, bytes: Buffer, from: number): number {
+    const copied = bytes.copy(frame, this.#frameBytes, from);
+    this.#frameBytes += copied;
+    if (this.#frameBytes === frame.length) {
+      this.#frame = undefined;
+      this.#follow(frame, 0);
+      this.#options.push(frame, 0, frame.length);
+    }
+    return from + copied;
+  }
+
+  #addToLarge(large: LargeMessage, bytes: Buffer, from: number): number {
+    const to = large.add(bytes, from);
+    if (large.complete) {
+      this.#large = undefined;
+      this.#options.adopt(large.frame());
+    }
+    return to;
+  }
+
+  #follow(bytes: Buffer, at: number): void {
+    const payload = at + FRAME_HEADER_BYTES;
+    const tag = bytes[payload];
+    if (tag === TAG.begin) {
+      this.#openCommitLsn = bytes.readBigUInt64BE(payload + 1);
+    } else if (tag === TAG.commit) this.#openCommitLsn = undefined;
+  }
+}
+
+/** How much of a message says where it goes. */
+function headerBytes(bytes: Buffer, at: number): number {
+  return bytes[at] === COPY_DATA ? HEADER_BYTES + 1 : HEADER_BYTES;
+}
+
+function isFrame(bytes: Buffer, at: number): boolean {
+  return bytes[at] === COPY_DATA && bytes[at + FRAME_AT.kind] === FRAME.data;
+}
+
+/** Of the whole message; its length counts itself, but not the kind. */
+function sizeOf(bytes: Buffer, at: number): number {
+  const size = 1 + bytes.readUInt32BE(at + FRAME_AT.length);
+  const least = isFrame(bytes, at) ? FRAME_HEADER_BYTES + 1 : HEADER_BYTES;
+  if (size >= least) return size;
+  throw new UnreadableMessageError(`a message of ${size} bytes`);
 }

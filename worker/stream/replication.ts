@@ -10,9 +10,13 @@ import { AbstractPlugin } from "pg-logical-replication/dist/output-plugins/abstr
 import { OperatorError } from "../errors";
 import { formatLsn, type Lsn, parseLsn } from "../lsn";
 import { WATCH_TICK_MS, watch } from "../network/watchdog";
-import { FRAME, FrameQueue } from "./frame-queue";
-import { XLOG_HEADER_BYTES } from "./large-message";
-import { TAG } from "./pgoutput";
+import {
+  COPY_DATA,
+  FRAME,
+  FRAME_AT,
+  FRAME_HEADER_BYTES,
+  FrameQueue,
+} from "./frame-queue";
 import { throughSplitter } from "./split-connection";
 import { unsendableRow } from "./unsendable-row";
 
@@ -73,9 +77,10 @@ interface RawConnection {
 export async function openReplication(
   options: ReplicationOptions,
 ): Promise<ReplicationStream> {
-  const config = throughSplitter(options.config, {
+  const { config, splitter } = throughSplitter(options.config, {
     maxValueBytes: options.maxValueBytes,
-    take: (frame) => frames.adopt(frame),
+    push: (bytes, from, to) => frames.push(bytes, from, to),
+    adopt: (frame) => frames.adopt(frame),
   });
   const service = new LogicalReplicationService(config, {
     acknowledge: { auto: false, timeoutSeconds: 0 },
@@ -105,7 +110,7 @@ export async function openReplication(
     );
   };
   const { connectAgain } = options;
-  const plugin = new FramePlugin(options, frames, async (client) => {
+  const plugin = new StartPlugin(options, async (client) => {
     endWatch = watch(client, { tickMs: WATCH_TICK_MS, connectAgain });
     await options.prepare(client);
     const timeoutMs = await senderTimeoutMs(client);
@@ -139,14 +144,12 @@ export async function openReplication(
   });
 
   service.on("heartbeat", (lsn, _timestamp, shouldRespond) => {
-    const position = Buffer.alloc(8);
     received = parseLsn(lsn);
-    position.writeBigUInt64BE(received);
-    frames.push(FRAME.keepalive, position, EMPTY);
+    frames.push(keepaliveFrame(received));
     if (shouldRespond) sendStatus();
   });
   const fail = (error: Error): void => {
-    const unsendable = unsendableRow(error, plugin.openCommitLsn);
+    const unsendable = unsendableRow(error, splitter.openCommitLsn);
     if (unsendable) frames.endWith(unsendable);
     else frames.fail(error);
   };
@@ -197,20 +200,15 @@ export async function openReplication(
   };
 }
 
-/** Takes each payload as it is, in the library's place for decoders. */
-class FramePlugin extends AbstractPlugin<ReplicationOptions> {
-  readonly #frames: FrameQueue;
+/** Starts the stream, of which the library gets nothing but keepalives. */
+class StartPlugin extends AbstractPlugin<ReplicationOptions> {
   readonly #prepare: (client: Client) => Promise<void>;
-  /** Of the transaction that is being received. */
-  openCommitLsn: Lsn | undefined;
 
   constructor(
     options: ReplicationOptions,
-    frames: FrameQueue,
     prepare: (client: Client) => Promise<void>,
   ) {
     super(options);
-    this.#frames = frames;
     this.#prepare = prepare;
   }
 
@@ -218,16 +216,8 @@ class FramePlugin extends AbstractPlugin<ReplicationOptions> {
     return "pgoutput";
   }
 
-  parse(payload: Buffer): undefined {
-    // The payload is a view of XLogData: tag, start, end, clock in front of it.
-    const headerAt = payload.byteOffset - XLOG_HEADER_BYTES;
-    const header = Buffer.from(payload.buffer, headerAt, 9);
-    if (header[0] !== FRAME.data) throw new Error("not an XLogData message");
-    const tag = payload[0];
-    if (tag === TAG.begin) this.openCommitLsn = payload.readBigUInt64BE(1);
-    else if (tag === TAG.commit) this.openCommitLsn = undefined;
-    this.#frames.push(FRAME.data, header.subarray(1), payload);
-    return undefined;
+  parse(): never {
+    throw new Error("a change went past the splitter");
   }
 
   async start(
@@ -246,7 +236,15 @@ class FramePlugin extends AbstractPlugin<ReplicationOptions> {
   }
 }
 
-const EMPTY = Buffer.alloc(0);
+/** In its place between the changes; its position stands for those before it. */
+function keepaliveFrame(position: Lsn): Buffer {
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES);
+  frame[0] = COPY_DATA;
+  frame.writeUInt32BE(frame.length - FRAME_AT.length, FRAME_AT.length);
+  frame[FRAME_AT.kind] = FRAME.keepalive;
+  frame.writeBigUInt64BE(position, FRAME_AT.lsn);
+  return frame;
+}
 
 /** Standby status update; a flushed position moves the slot, 0 does not. */
 export function statusFrame(status: {

@@ -19,14 +19,14 @@ interface Listening {
 export function throughSplitter(
   config: ClientConfig,
   options: Omit<MessageSplitterOptions, "pass">,
-): ClientConfig {
+): { readonly config: ClientConfig; readonly splitter: MessageSplitter } {
   const connection = new Connection(config) as Connection & Listening;
   const attach = connection.attachListeners.bind(connection);
+  const parsed = new EventEmitter();
+  const pass = (bytes: Buffer) => parsed.emit("data", bytes);
+  const splitter = new MessageSplitter({ ...options, pass });
   // Called once, with the socket or with the encrypted stream on top of it.
   connection.attachListeners = (stream) => {
-    const parsed = new EventEmitter();
-    const pass = (bytes: Buffer) => parsed.emit("data", bytes);
-    const splitter = new MessageSplitter({ ...options, pass });
     stream.on("data", (chunk: Buffer) => {
       try {
         splitter.push(chunk);
@@ -38,5 +38,9 @@ export function throughSplitter(
     stream.on("end", () => parsed.emit("end"));
     attach(parsed as EventEmitter & Duplex);
   };
-  return { ...config, connection } as ClientConfig;
+  const own: ClientConfig & { connection: Connection } = {
+    ...config,
+    connection,
+  };
+  return { config: own, splitter };
 }

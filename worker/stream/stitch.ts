@@ -8,7 +8,7 @@ import type { Operation } from "../row/change-row";
 import { DDL_PREFIX } from "../source/ddl-trigger";
 import type { Batch } from "./batch";
 import { CONTEXT_PREFIX } from "./context";
-import { FRAME, FRAME_HEADER_BYTES } from "./frame-queue";
+import { FRAME, FRAME_AT, FRAME_HEADER_BYTES } from "./frame-queue";
 import { HEARTBEAT_PREFIX, type Heartbeats } from "./heartbeat";
 import type { HistoryProof } from "./history-proof";
 import { Outbox } from "./outbox";
@@ -95,12 +95,14 @@ export class Stitcher {
     let at = 0;
     while (at < block.length) {
       const start = at + FRAME_HEADER_BYTES;
-      const end = start + block.readUInt32BE(at);
-      const kind = block[at + 4];
+      const length = block.readUInt32BE(at + FRAME_AT.length);
+      const end = at + FRAME_AT.length + length;
+      const kind = block[at + FRAME_AT.kind];
+      const lsnAt = at + FRAME_AT.lsn;
       if (kind === FRAME.keepalive) {
         // A position inside a transaction is not one to come back to.
         if (!this.#transaction) {
-          this.#position = block.readBigUInt64BE(at + 5);
+          this.#position = block.readBigUInt64BE(lsnAt);
           this.#options.proof?.passed(this.#position);
         }
       } else {
@@ -108,7 +110,7 @@ export class Stitcher {
         const tag = this.#reader.open(block, start, end, reduced);
         if (tag === TAG.relation) {
           await this.#relations.announce(this.#reader.relation());
-        } else this.#message(tag, block, at + 5, nowMicros);
+        } else this.#message(tag, block, lsnAt, nowMicros);
       }
       at = end;
     }
