@@ -35,7 +35,10 @@ export class ByteWriter {
     const count = end - start;
     const target = this.reserve(count);
     if (count > 48) {
-      target.set(source.subarray(start, end), this.length);
+      // A view is an object to be made; most of these are copied whole.
+      const isWhole = count === source.length;
+      const part = isWhole ? source : source.subarray(start, end);
+      target.set(part, this.length);
       this.length += count;
       return;
     }

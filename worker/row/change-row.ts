@@ -61,7 +61,7 @@ export function textField(text: string): Buffer {
 
 /** A jsonb value with its length and version in front. */
 export function jsonField(json: Buffer): Buffer {
-  const field = Buffer.alloc(5 + json.length);
+  const field = Buffer.allocUnsafe(5 + json.length);
   field.writeInt32BE(json.length + 1);
   field[4] = JSONB_VERSION;
   json.copy(field, 5);
@@ -96,13 +96,15 @@ export function transactionFields(
   queuedAtMicros: bigint,
   transactionId: number,
 ): Buffer {
-  const fields = Buffer.alloc(36);
-  [committedAtMicros, queuedAtMicros, BigInt(transactionId)].forEach(
-    (value, index) => {
-      fields.writeInt32BE(8, index * 12);
-      fields.writeBigInt64BE(value, index * 12 + 4);
-    },
-  );
+  const fields = Buffer.allocUnsafe(36);
+  fields.writeInt32BE(8, 0);
+  fields.writeBigInt64BE(committedAtMicros, 4);
+  fields.writeInt32BE(8, 12);
+  fields.writeBigInt64BE(queuedAtMicros, 16);
+  fields.writeInt32BE(8, 24);
+  // Unsigned 32 bits in 64.
+  fields.writeInt32BE(0, 28);
+  fields.writeUInt32BE(transactionId, 32);
   return fields;
 }
 

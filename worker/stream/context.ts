@@ -3,6 +3,7 @@
  * call pg_logical_emit_message can send anything (H66), so what is not a JSON
  * object becomes a marker: visible in the trail, counted, never fatal.
  */
+import { isUtf8 } from "node:buffer";
 import { jsonbRefusal } from "../row/storable-json";
 
 /** Prefix of the messages that carry context; Bemi's packages send the same. */
@@ -10,12 +11,6 @@ export const CONTEXT_PREFIX = "_bemi";
 
 /** A larger context is not stored: it would be repeated in every row. */
 export const MAX_CONTEXT_BYTES = 1024 * 1024;
-
-/**
- * Fatal, since a replaced byte is a falsified context; a byte-order mark is
- * kept, and then is not JSON, as in PostgreSQL.
- */
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** JSON for the column `context`, and why the message was not taken as sent. */
 export interface Context {
@@ -48,9 +43,12 @@ function invalidContext(reason: string, bytes: number): Context {
 }
 
 function contextProblem(content: Buffer): string | undefined {
+  // A replaced byte is a falsified context. A byte-order mark stays, and then is
+  // not JSON, as in PostgreSQL.
+  if (!isUtf8(content)) return "not JSON";
   let value: unknown;
   try {
-    value = JSON.parse(UTF8.decode(content));
+    value = JSON.parse(content.toString("utf8"));
   } catch {
     return "not JSON";
   }
