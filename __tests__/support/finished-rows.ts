@@ -2,6 +2,7 @@
 import { ByteWriter } from "../../worker/row/byte-writer";
 import {
   EMPTY_JSON_FIELD,
+  idStart,
   jsonField,
   textField,
   transactionFields,
@@ -37,7 +38,7 @@ export function finishedRows(
   const out = new ByteWriter(1024);
   rows.forEach(({ key, after = "{}", context = "{}" }, index) => {
     writeRowStart(out, {
-      commitLsn,
+      idStart: idStart(commitLsn),
       transactionFields: transactionFields(micros, micros, 1),
       ordinal: firstOrdinal + index,
       identity,

@@ -3,6 +3,7 @@ import {
   COPY_COLUMNS,
   EMPTY_JSON_FIELD,
   formatChangeId,
+  idStart,
   jsonField,
   replaceContext,
   sourceIdentity,
@@ -18,7 +19,7 @@ const MAX_LSN = 2n ** 60n - 1n;
 
 function writtenId(lsn: bigint, ordinal: number, identity: number): string {
   const out = new ByteWriter(16);
-  writeChangeId(out, lsn, ordinal, identity);
+  writeChangeId(out, idStart(lsn), ordinal, identity);
   const hex = out.buffer.toString("hex", 0, out.length);
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
@@ -131,7 +132,7 @@ function rows(contexts: readonly Buffer[]): Buffer {
   const out = new ByteWriter(16);
   contexts.forEach((context, index) => {
     writeRowStart(out, {
-      commitLsn: 1n,
+      idStart: idStart(1n),
       transactionFields: transactionFields(0n, 0n, 1),
       ordinal: index,
       identity: 0,

@@ -112,7 +112,8 @@ export function transactionFields(
 export function writeRowStart(
   out: ByteWriter,
   row: {
-    readonly commitLsn: Lsn;
+    /** `idStart` of the transaction. */
+    readonly idStart: Buffer;
     readonly transactionFields: Buffer;
     readonly ordinal: number;
     readonly identity: number;
@@ -126,7 +127,7 @@ export function writeRowStart(
 ): void {
   out.int16(COPY_COLUMNS.length);
   out.int32(16);
-  writeChangeId(out, row.commitLsn, row.ordinal, row.identity);
+  writeChangeId(out, row.idStart, row.ordinal, row.identity);
   out.bytes(row.transactionFields);
   out.int32(8);
   out.bytes(row.block, row.lsnAt, row.lsnAt + 8);
@@ -141,19 +142,26 @@ export function writeRowStart(
  */
 export function writeChangeId(
   out: ByteWriter,
-  commitLsn: Lsn,
+  idStart: Buffer,
   ordinal: number,
   identity: number,
 ): void {
-  const target = out.reserve(16);
+  out.bytes(idStart);
+  const target = out.reserve(8);
   const at = out.length;
-  // 48 bits, version, 12 bits.
-  target.writeUIntBE(Number(commitLsn >> 12n), at, 6);
-  target.writeUInt16BE(0x8000 | Number(commitLsn & 0xfffn), at + 6);
   // Variant in the two top bits, then ordinal and identity in 62.
-  target.writeUInt32BE((0x80000000 | (ordinal >>> 2)) >>> 0, at + 8);
-  target.writeUInt32BE((((ordinal & 3) << 30) | identity) >>> 0, at + 12);
-  out.length = at + 16;
+  target.writeUInt32BE((0x80000000 | (ordinal >>> 2)) >>> 0, at);
+  target.writeUInt32BE((((ordinal & 3) << 30) | identity) >>> 0, at + 4);
+  out.length = at + 8;
+}
+
+/** The half of the id that a transaction's changes share. */
+export function idStart(commitLsn: Lsn): Buffer {
+  const start = Buffer.allocUnsafe(8);
+  // 48 bits, version, 12 bits.
+  start.writeUIntBE(Number(commitLsn >> 12n), 0, 6);
+  start.writeUInt16BE(0x8000 | Number(commitLsn & 0xfffn), 6);
+  return start;
 }
 
 /** The id as text, for a query. */

@@ -14,6 +14,7 @@ import {
   beginJsonField,
   EMPTY_JSON_FIELD,
   formatChangeId,
+  idStart,
   jsonField,
   type Operation,
   transactionFields,
@@ -61,6 +62,7 @@ export class TransactionRows {
   readonly replayed: boolean;
   readonly #parts: TransactionParts;
   readonly #begin: Begin;
+  readonly #idStart: Buffer;
   readonly #fields: Buffer;
   #ordinal = 0;
   /** The context's bytes as sent, to recognise the next message as equal. */
@@ -81,6 +83,7 @@ export class TransactionRows {
     this.#begin = begin;
     this.commitLsn = commitLsn;
     this.replayed = received.replayed;
+    this.#idStart = idStart(commitLsn + parts.idOffset);
     this.#fields = transactionFields(
       committedAtMicros,
       received.atMicros,
@@ -107,7 +110,7 @@ export class TransactionRows {
     }
     const { out } = outbox;
     writeRowStart(out, {
-      commitLsn: this.commitLsn + this.#parts.idOffset,
+      idStart: this.#idStart,
       transactionFields: this.#fields,
       ordinal: this.#ordinal,
       identity,
