@@ -143,7 +143,7 @@ function isFrame(bytes: Buffer, at: number): boolean {
 /** Of the whole message; its length counts itself, but not the kind. */
 function sizeOf(bytes: Buffer, at: number): number {
   const size = 1 + bytes.readUInt32BE(at + FRAME_AT.length);
-  const least = isFrame(bytes, at) ? FRAME_HEADER_BYTES + 1 : HEADER_BYTES;
+  const least = isFrame(bytes, at) ? FRAME_HEADER_BYTES : HEADER_BYTES;
   if (size >= least) return size;
   throw new UnreadableMessageError(`a message of ${size} bytes`);
 }
