@@ -1,7 +1,7 @@
 /**
  * Between the replication connection's socket and the driver. The stream's
  * changes go to the queue from here, many at a time: through the driver's parser
- * and the library each of them cost a dozen objects, as much as its rendering.
+ * and the library each of them cost a dozen objects, a third of the worker's time.
  * Everything else, also the stream's keepalives, passes as it came.
  */
 import { COPY_DATA, FRAME, FRAME_AT, FRAME_HEADER_BYTES } from "./frame-queue";
