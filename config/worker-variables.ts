@@ -325,7 +325,7 @@ const table = {
     group: "tuning",
     type: "integer",
     unit: "bytes",
-    default: 16_777_216,
+    default: 4_194_304,
     required: false,
     secret: false,
     minimum: 65_536,
