@@ -13,6 +13,15 @@ import type { Stitcher } from "./stream/stitch";
 
 /** One is copied while the one before it is made durable. */
 const WRITES_AT_ONCE = 2;
+/**
+ * While frames wait to be read, rows wait for others to go with, this long or
+ * until they are a part of a batch: a write has its price, and many small ones
+ * would keep the destination waiting just when there is most to do.
+ */
+const BACKLOG_DELAY_MS = 250;
+const BACKLOG_BATCH_SHARE = 1 / 8;
+/** What is read before whatever is being written gets a turn at its socket. */
+const READING_TURN_BYTES = 64 * 1024;
 /** How often an idle pipeline looks whether there is something to note. */
 const IDLE_TICK_MS = 1_000;
 /** A position without rows is noted after this much log … */
@@ -68,6 +77,7 @@ export async function runPipeline(
   const wake = (): void => frames.wake();
   signal.addEventListener("abort", wake);
   let finishedSinceMs: number | undefined;
+  let turnBytes = 0;
   try {
     while (!signal.aborted) {
       const block = frames.take();
@@ -78,11 +88,14 @@ export async function runPipeline(
         await stitcher.read(block);
         activity.isReading = false;
         activity.reads++;
+        turnBytes += block.length;
       }
       if (stitcher.hasFinished) finishedSinceMs ??= performance.now();
       if (stitcher.waitingBytes >= batchMaxBytes) await writer.free();
-      // What is being written needs its turns at the socket as well.
-      else if (block && !writer.idle) await nextTurn();
+      else if (turnBytes >= READING_TURN_BYTES && !writer.idle) {
+        turnBytes = 0;
+        await nextTurn();
+      }
       // Before the next write: it would step over what this one has not stored.
       writer.throwFailure();
       const delayMs = remainingDelayMs(parts, finishedSinceMs);
@@ -115,12 +128,18 @@ export async function runPipeline(
 
 /** Time until the waiting rows are due; 0 and less: now. */
 function remainingDelayMs(
-  { stitcher, batchMaxBytes, batchMaxDelayMs }: PipelineParts,
+  { frames, stitcher, batchMaxBytes, batchMaxDelayMs }: PipelineParts,
   finishedSinceMs: number | undefined,
 ): number {
-  if (stitcher.waitingBytes >= batchMaxBytes) return 0;
+  const { waitingBytes } = stitcher;
+  if (waitingBytes >= batchMaxBytes) return 0;
   if (finishedSinceMs === undefined) return 0;
-  return finishedSinceMs + batchMaxDelayMs - performance.now();
+  const delayMs =
+    frames.waitingBytes > 0 &&
+    waitingBytes < batchMaxBytes * BACKLOG_BATCH_SHARE
+      ? Math.max(batchMaxDelayMs, BACKLOG_DELAY_MS)
+      : batchMaxDelayMs;
+  return finishedSinceMs + delayMs - performance.now();
 }
 
 function waitMs(delayMs: number): number {

@@ -52,7 +52,8 @@ async function discard(): Promise<void> {
     maxValueBytes: settings.maxValueBytes,
     nowMs: Date.now,
   });
-  process.stdout.write('{"msg":"streaming"}\n');
+  const time = new Date().toISOString();
+  process.stdout.write(`${JSON.stringify({ time, msg: "streaming" })}\n`);
   await runPipeline(
     {
       frames: stream.frames,

@@ -11,6 +11,8 @@ import { LoggedProcess } from "../logged-process";
 
 const POLL_MS = 5;
 const RSS_POLL_MS = 50;
+/** A worker that found no source pauses up to half a minute between attempts. */
+const SESSION_TIMEOUT_MS = 60_000;
 
 export interface Drained {
   readonly seconds: number;
@@ -25,20 +27,44 @@ export interface WorkerRun {
   readonly program?: readonly string[];
 }
 
+export interface RunningWorker extends AsyncDisposable {
+  /** Waits for `done`; timed from the start of its session of that number. */
+  drain(session: number, done: () => Promise<boolean>): Promise<Drained>;
+}
+
 /** A worker that streams, stopped at the end. */
 export async function runningWorker({
   env,
   nodeOptions = [],
   program = [BUNDLE],
-}: WorkerRun): Promise<AsyncDisposable & { readonly pid: number | undefined }> {
+}: WorkerRun): Promise<RunningWorker> {
   const worker = new LoggedProcess(
     process.execPath,
     [...nodeOptions, ...program],
     { env: { PATH: process.env.PATH, ...env } },
   );
-  await worker.log("streaming");
+  const sessions = () => worker.lines.filter(({ msg }) => msg === "streaming");
+  const streamingSince = async (session: number): Promise<number> => {
+    await worker.log(() => sessions().length >= session, SESSION_TIMEOUT_MS);
+    // By the worker's word: it is read some milliseconds later.
+    const saidAt = String(sessions()[session - 1]?.time);
+    return Date.parse(saidAt) - performance.timeOrigin;
+  };
+  await streamingSince(1);
   return {
-    pid: worker.pid,
+    async drain(session, done) {
+      let peakRssMiB = 0;
+      const sampling = setInterval(() => {
+        peakRssMiB = Math.max(peakRssMiB, rssMiB(worker.pid));
+      }, RSS_POLL_MS);
+      try {
+        const start = await streamingSince(session);
+        while (!(await done())) await sleep(POLL_MS);
+        return { seconds: (performance.now() - start) / 1000, peakRssMiB };
+      } finally {
+        clearInterval(sampling);
+      }
+    },
     async [Symbol.asyncDispose]() {
       worker.signal("SIGTERM");
       await worker.exited;
@@ -52,17 +78,7 @@ export async function drainWithWorker(
   done: () => Promise<boolean>,
 ): Promise<Drained> {
   await using worker = await runningWorker(run);
-  const start = performance.now();
-  let peakRssMiB = 0;
-  const sampling = setInterval(() => {
-    peakRssMiB = Math.max(peakRssMiB, rssMiB(worker.pid));
-  }, RSS_POLL_MS);
-  try {
-    while (!(await done())) await sleep(POLL_MS);
-    return { seconds: (performance.now() - start) / 1000, peakRssMiB };
-  } finally {
-    clearInterval(sampling);
-  }
+  return worker.drain(1, done);
 }
 
 /** Debian's postgresql-client-15 has it. */

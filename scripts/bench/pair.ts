@@ -73,6 +73,27 @@ export class Pair implements AsyncDisposable {
     };
   }
 
+  /** Ends every session of a worker at the source, and lets none begin. */
+  async closeSource(): Promise<void> {
+    await this.#allowConnections(false);
+    await this.source.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+  }
+
+  async openSource(): Promise<void> {
+    await this.#allowConnections(true);
+  }
+
+  /** From outside: no database does it to the session's own. */
+  async #allowConnections(isAllowed: boolean): Promise<void> {
+    const admin = await this.clusters.source.client();
+    await admin.query(
+      `ALTER DATABASE ${this.database} ALLOW_CONNECTIONS ${isAllowed}`,
+    );
+    await admin.end();
+  }
+
   /** Whether a worker has stored everything before `lsn`. */
   async stored(lsn: string, slot = "worker"): Promise<boolean> {
     const { rows } = await this.destination.query(

@@ -10,6 +10,8 @@ import type { Servers } from "../network/servers";
 import type { Status } from "../status";
 
 const INTERVAL_MS = 60_000;
+/** A session begins with most to write, and may not last for a minute. */
+const FIRST_MS = 5_000;
 
 /** Runs now and every minute until `signal`; a failure waits for the next time. */
 export function keepIndexesMerged(
@@ -45,8 +47,11 @@ export function keepIndexesMerged(
     }
   };
   const timer = setInterval(() => void tick(), INTERVAL_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
-  void tick();
+  signal.addEventListener("abort", () => {
+    clearInterval(timer);
+    clearTimeout(first);
+  });
+  const first = setTimeout(() => void tick(), FIRST_MS);
 }
 
 /**
