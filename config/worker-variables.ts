@@ -331,7 +331,7 @@ const table = {
     minimum: 65_536,
     maximum: 268_435_456,
     description:
-      "A batch is written when it holds this much. Larger ones cost memory (about 190 MB at the default, 120 MB at 4 MiB), smaller ones throughput.",
+      "A batch is written when it holds this much. Larger ones cost memory (MEMTEXT), smaller ones throughput.",
   },
   BATCH_MAX_DELAY_MS: {
     group: "tuning",

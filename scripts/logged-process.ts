@@ -109,6 +109,10 @@ export class LoggedProcess implements AsyncDisposable {
     }
   }
 
+  get hasExited(): boolean {
+    return this.#hasExited;
+  }
+
   lastWords(): string {
     return `${this.stdout.slice(-lastWordsLength)}${this.stderr.slice(-lastWordsLength)}`;
   }

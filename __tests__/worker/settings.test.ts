@@ -53,7 +53,7 @@ test("the defaults", () => {
     ignoreColumns: [],
     setup: "auto",
     indexValues: true,
-    batchMaxBytes: 16 * 1024 * 1024,
+    batchMaxBytes: 4 * 1024 * 1024,
     batchMaxDelayMs: 10,
     maxValueBytes: 16 * 1024 * 1024,
     http: { host: "127.0.0.1", port: 8080 },

@@ -59,7 +59,11 @@ export async function runningWorker({
       }, RSS_POLL_MS);
       try {
         const start = await streamingSince(session);
-        while (!(await done())) await sleep(POLL_MS);
+        while (!(await done())) {
+          if (worker.hasExited)
+            throw new Error(`the worker ended: ${worker.lastWords()}`);
+          await sleep(POLL_MS);
+        }
         return { seconds: (performance.now() - start) / 1000, peakRssMiB };
       } finally {
         clearInterval(sampling);
@@ -78,7 +82,8 @@ export async function drainWithWorker(
   done: () => Promise<boolean>,
 ): Promise<Drained> {
   await using worker = await runningWorker(run);
-  return worker.drain(1, done);
+  // Awaited here: the worker is stopped when this function is left.
+  return await worker.drain(1, done);
 }
 
 /** Debian's postgresql-client-15 has it. */
