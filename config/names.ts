@@ -1,0 +1,68 @@
+/**
+ * Names that several parts have to agree on: the stacks make what they belong
+ * to, the scripts find it by them. All begin with the environment, so that
+ * several environments share an account.
+ */
+export interface Names {
+  /** In front of every resource's name. */
+  readonly prefix: string;
+  readonly stacks: {
+    readonly foundation: string;
+    readonly vpnNode: string;
+    readonly sourceDatabase: string;
+    readonly worker: string;
+  };
+  /** Of Secrets Manager; the values are never in Terraform. */
+  readonly secrets: {
+    /** `{"privateKey","publicKey","createdAt"}` of each end of the tunnel. */
+    readonly vpnNode: string;
+    readonly vpnServer: string;
+    /** The same of the SSH key. */
+    readonly ssh: string;
+    /** `{"username","password"}` of the worker's role at the source. */
+    readonly source: string;
+    /** The same at a destination that was there before. */
+    readonly destination: string;
+  };
+  /** Of the image's repository. */
+  readonly repository: string;
+  /** CloudWatch Logs. */
+  readonly logGroups: {
+    readonly worker: string;
+    readonly vpnServer: string;
+    readonly vpnNode: string;
+  };
+}
+
+export function namesOf(environment: string): Names {
+  const secret = (what: string) => `bemi/${environment}/${what}`;
+  const logGroup = (what: string) => `/bemi/${environment}/${what}`;
+  return {
+    prefix: `bemi-${environment}`,
+    stacks: {
+      foundation: `${environment}-foundation`,
+      vpnNode: `${environment}-vpn-node`,
+      sourceDatabase: `${environment}-source-database`,
+      worker: `${environment}-worker`,
+    },
+    secrets: {
+      vpnNode: secret("wireguard-node"),
+      vpnServer: secret("wireguard-server"),
+      ssh: secret("ssh"),
+      source: secret("source"),
+      destination: secret("destination"),
+    },
+    repository: `bemi-${environment}-worker`,
+    logGroups: {
+      worker: logGroup("worker"),
+      vpnServer: logGroup("vpn-server"),
+      vpnNode: logGroup("vpn-node"),
+    },
+  };
+}
+
+/** CloudWatch namespaces of metrics that are not AWS's own. */
+export const METRIC_NAMESPACES = {
+  worker: "Bemi/Worker",
+  vpn: "Bemi/Vpn",
+} as const;
