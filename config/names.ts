@@ -12,7 +12,10 @@ export interface Names {
     readonly sourceDatabase: string;
     readonly worker: string;
   };
-  /** Of Secrets Manager; the values are never in Terraform. */
+  /**
+   * Of Secrets Manager; the values are never in Terraform. None may end in a
+   * hyphen and six characters ("-server"): AWS takes that for the end of an ARN.
+   */
   readonly secrets: {
     /** `{"privateKey","publicKey","createdAt"}` of each end of the tunnel. */
     readonly vpnNode: string;
@@ -46,8 +49,8 @@ export function namesOf(environment: string): Names {
       worker: `${environment}-worker`,
     },
     secrets: {
-      vpnNode: secret("wireguard-node"),
-      vpnServer: secret("wireguard-server"),
+      vpnNode: secret("wireguard/node"),
+      vpnServer: secret("wireguard/server"),
       ssh: secret("ssh"),
       source: secret("source"),
       destination: secret("destination"),
