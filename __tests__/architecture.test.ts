@@ -20,7 +20,11 @@ interface Rule {
 }
 
 const rules: readonly Rule[] = [
-  { folder: "config", mayReach: ["config"], mayNotUse: /./ },
+  {
+    folder: "config",
+    mayReach: ["config"],
+    mayNotUse: /^(?!zod$|node:(net|crypto)$)/,
+  },
   {
     folder: "worker",
     mayReach: ["worker", "config"],

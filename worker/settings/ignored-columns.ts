@@ -2,19 +2,12 @@
  * Which columns do not count when an update is looked at (IGNORE_COLUMNS): an
  * update that changes nothing else is not recorded.
  */
-import { ConfigurationError } from "../errors";
 import {
-  matchesPart,
-  type Part,
-  type Pattern,
-  parsePatterns,
-} from "./patterns";
-
-export interface ColumnPattern {
-  readonly schema: Part;
-  readonly table: Part;
-  readonly column: Part;
-}
+  type ColumnPattern,
+  columnPatterns,
+} from "../../config/named-patterns";
+import { matchesPart } from "../../config/patterns";
+import { ConfigurationError } from "../errors";
 
 export type ColumnPatterns = readonly ColumnPattern[];
 
@@ -26,17 +19,9 @@ export type ColumnPatterns = readonly ColumnPattern[];
  * variable's name.
  */
 export function parseColumnPatterns(text: string): ColumnPatterns {
-  if (text.trim() === "") return [];
-  const { patterns, problems: syntaxProblems } = parsePatterns(text);
-  const problems = [...syntaxProblems];
-  const columns: ColumnPattern[] = [];
-  for (const pattern of patterns) {
-    const result = columnPattern(pattern);
-    if (typeof result === "string") problems.push(result);
-    else columns.push(result);
-  }
+  const { includes, problems } = columnPatterns(text);
   if (problems.length > 0) throw new ConfigurationError(problems);
-  return columns;
+  return includes;
 }
 
 /** Whether a change of this column alone is not worth a record. */
@@ -52,19 +37,4 @@ export function ignoresColumn(
       matchesPart(pattern.table, table) &&
       matchesPart(pattern.schema, schema),
   );
-}
-
-const any: Part = { text: "*", wildcard: true };
-
-function columnPattern(pattern: Pattern): ColumnPattern | string {
-  if (pattern.exclude) {
-    return `${pattern.source} cannot be excluded; only patterns of columns to ignore are given here`;
-  }
-  // The last part is always the column; what stands before it may be left out.
-  const [column, table = any, schema = any, ...more] =
-    pattern.parts.toReversed();
-  if (!column || more.length > 0) {
-    return `${pattern.source} is not schema.table.column, table.column or column`;
-  }
-  return { schema, table, column };
 }

@@ -3,18 +3,13 @@
  * same patterns, as far as PostgreSQL can express them; what it sends too much
  * is filtered by `tracks`.
  */
-import { ConfigurationError } from "../errors";
 import {
-  matchesPart,
-  type Part,
-  type Pattern,
-  parsePatterns,
-} from "./patterns";
-
-export interface TablePattern {
-  readonly schema: Part;
-  readonly table: Part;
-}
+  isNeverTracked,
+  type TablePattern,
+  tablePatterns,
+} from "../../config/named-patterns";
+import { matchesPart } from "../../config/patterns";
+import { ConfigurationError } from "../errors";
 
 /**
  * A table is tracked when one of `includes` matches and none of `excludes`.
@@ -37,24 +32,15 @@ export interface TablePatterns {
  * variable's name.
  */
 export function parseTablePatterns(text: string): TablePatterns {
-  const { patterns, problems: syntaxProblems } = parsePatterns(text);
-  const problems = [...syntaxProblems];
-  const includes: TablePattern[] = [];
-  const excludes: TablePattern[] = [];
-  for (const pattern of patterns) {
-    const result = tablePattern(pattern);
-    if (typeof result === "string") problems.push(result);
-    else (pattern.exclude ? excludes : includes).push(result);
-  }
+  const { includes, excludes, problems } = tablePatterns(text);
   if (problems.length > 0) throw new ConfigurationError(problems);
-  if (includes.length === 0) {
-    includes.push({
-      schema: { text: "public", wildcard: false },
-      table: { text: "*", wildcard: true },
-    });
-  }
-  return { includes, excludes };
+  return { includes: includes.length > 0 ? includes : [everyPublic], excludes };
 }
+
+const everyPublic: TablePattern = {
+  schema: { text: "public", wildcard: false },
+  table: { text: "*", wildcard: true },
+};
 
 /** A table by its names; `name` as everywhere in the catalogue. */
 export interface NamedTable {
@@ -82,27 +68,4 @@ export function tracks(
     patterns.includes.some(matches) &&
     !patterns.excludes.some(matches)
   );
-}
-
-/**
- * PostgreSQL's own schemas (every name that begins with `pg_` is reserved for
- * it) and the kit's: no pattern reaches them.
- */
-export function isNeverTracked(schema: string): boolean {
-  return (
-    schema.startsWith("pg_") ||
-    schema === "information_schema" ||
-    schema === "_bemi"
-  );
-}
-
-function tablePattern(pattern: Pattern): TablePattern | string {
-  const [schema, table, ...more] = pattern.parts;
-  if (!schema || !table || more.length > 0) {
-    return `${pattern.source} is not schema.table; a table in the default schema is written public.table`;
-  }
-  if (!pattern.exclude && !schema.wildcard && isNeverTracked(schema.text)) {
-    return `${pattern.source} is in a schema that is never tracked; remove it`;
-  }
-  return { schema, table };
 }

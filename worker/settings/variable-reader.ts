@@ -3,7 +3,7 @@
  * instead of thrown, so that an operator sees all of it at once; a value that
  * stands in for a wrong one is never used, because `readSettings` throws then.
  */
-import { isIP } from "node:net";
+import { allowedInstead } from "../../config/variable-values";
 import {
   type ChoiceOf,
   type WorkerVariableName,
@@ -42,49 +42,22 @@ export class VariableReader {
 
   /** A name that PostgreSQL would not cut, or a user's name. */
   name(name: WorkerVariableName): string {
-    const value = this.text(name);
-    if (hasControls(value) || Buffer.byteLength(value) > 63) {
-      this.invalid(name, "1 to 63 bytes without control characters");
-    }
-    return value;
+    return this.#checked(name, this.text(name));
   }
 
   identifier(name: WorkerVariableName): string {
-    const value = this.text(name);
-    if (!/^[a-z0-9_]{1,63}$/.test(value)) {
-      this.invalid(name, "1 to 63 of the characters a to z, 0 to 9 and _");
-    }
-    return value;
+    return this.#checked(name, this.text(name));
   }
 
   host(name: WorkerVariableName): string {
-    const value = this.text(name);
-    const isName = /^[\p{L}\p{N}]([\p{L}\p{N}._-]{0,253})$/u.test(value);
-    if (value !== "" && !isName && isIP(value) === 0) {
-      this.invalid(
-        name,
-        "a host name or an IP address, without scheme, user, port or brackets",
-      );
-    }
-    return value;
+    return this.#checked(name, this.text(name));
   }
 
   /** @returns undefined when unset and without a default. */
   optionalInteger(name: WorkerVariableName): number | undefined {
-    const variable = workerVariables[name];
-    const minimum = variable.minimum ?? 0;
-    const maximum = variable.maximum ?? Number.MAX_SAFE_INTEGER;
-    const text = this.optional(name) ?? variable.default?.toString();
-    if (text === undefined) return undefined;
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= minimum && value <= maximum)) {
-      const unit = variable.unit ? ` of ${variable.unit}` : "";
-      this.invalid(
-        name,
-        `a whole number${unit} from ${minimum} to ${maximum}, in digits`,
-      );
-    }
-    return value;
+    const text =
+      this.optional(name) ?? workerVariables[name].default?.toString();
+    return text === undefined ? undefined : Number(this.#checked(name, text));
   }
 
   integer(name: WorkerVariableName): number {
@@ -96,9 +69,7 @@ export class VariableReader {
     fallback?: ChoiceOf<N> & string,
   ): ChoiceOf<N> {
     const value: string = this.optional(name) ?? fallback ?? this.text(name);
-    const choices: readonly string[] = workerVariables[name].choices ?? [];
-    if (!choices.includes(value)) this.invalid(name, choices.join(", "));
-    return value as ChoiceOf<N>;
+    return this.#checked(name, value) as ChoiceOf<N>;
   }
 
   /** The variable is needed and not set. */
@@ -121,6 +92,13 @@ export class VariableReader {
     );
   }
 
+  /** A value that is there is one of the allowed ones, or a problem. */
+  #checked(name: WorkerVariableName, value: string): string {
+    const allowed = value === "" ? undefined : allowedInstead(name, value);
+    if (allowed !== undefined) this.invalid(name, allowed);
+    return value;
+  }
+
   /**
    * A value as it may be printed. People put secrets where they do not belong:
    * a URL with a password for a host, a key for a path.
@@ -135,8 +113,4 @@ export class VariableReader {
     const text = value.replace(/^.*@/s, "…@");
     return JSON.stringify(text.length > 100 ? `${text.slice(0, 99)}…` : text);
   }
-}
-
-function hasControls(value: string): boolean {
-  return /\p{Cc}/u.test(value);
 }

@@ -4,7 +4,7 @@
  * whose it was.
  */
 
-import { matchesPart } from "../settings/patterns";
+import { matchesPart } from "../../config/patterns";
 import type { Settings } from "../settings/settings";
 import { type NamedTable, tracks } from "../settings/tables";
 import type { MarkedObject } from "./ddl-mark";
