@@ -35,6 +35,8 @@ export interface Names {
     readonly vpnServer: string;
     readonly vpnNode: string;
   };
+  /** Of all log groups that are encrypted with the environment's key. */
+  readonly logGroupPatterns: readonly string[];
 }
 
 export function namesOf(environment: string): Names {
@@ -61,6 +63,11 @@ export function namesOf(environment: string): Names {
       vpnServer: logGroup("vpn-server"),
       vpnNode: logGroup("vpn-node"),
     },
+    logGroupPatterns: [
+      logGroup("*"),
+      // RDS puts a cluster's log there, and asks nobody for the name.
+      `/aws/rds/cluster/bemi-${environment}*`,
+    ],
   };
 }
 

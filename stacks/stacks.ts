@@ -2,14 +2,9 @@
 import type { App } from "cdktf";
 import type { Environment } from "../config/environment";
 import { namesOf } from "../config/names";
-import { EnvironmentStack } from "./environment-stack";
+import { FoundationStack } from "./foundation-stack";
 
 export function addStacks(app: App, environment: Environment): void {
   const names = namesOf(environment.name);
-  const { worker, source } = environment;
-  const home = worker?.account ?? source.account;
-  new EnvironmentStack(app, names.stacks.foundation, {
-    environment,
-    account: home,
-  });
+  new FoundationStack(app, names.stacks.foundation, environment);
 }
