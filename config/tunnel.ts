@@ -1,0 +1,14 @@
+/** Addresses and the port of the WireGuard tunnel. */
+import { addressIn } from "./cidr";
+import type { VpnConnection } from "./environment";
+
+/** UDP port on which a server of the kit's own listens. */
+export const TUNNEL_PORT = 51_820;
+
+/** Of the two ends inside the tunnel. A proxy on the node listens on its own. */
+export function tunnelAddresses({ tunnelCidr }: VpnConnection): {
+  readonly server: string;
+  readonly node: string;
+} {
+  return { server: addressIn(tunnelCidr, 1), node: addressIn(tunnelCidr, 2) };
+}

@@ -1,0 +1,144 @@
+/**
+ * The shell scripts of a WireGuard host. None of them has a dollar sign before a
+ * brace: Terraform would take it for an expression of its own.
+ */
+import { KEY_COMMAND } from "./wireguard-configuration";
+import type { WireGuardSettings } from "./wireguard-values";
+
+export const SAY_COMMAND = "/usr/local/sbin/bemi-vpn-say";
+export const WATCH_COMMAND = "/usr/local/sbin/bemi-vpn-watch";
+
+/** Dimension of the metrics. */
+export type End = "node" | "server";
+
+/** WireGuard renews the handshake of a living tunnel every 120 s. */
+const STALE_SECONDS = 180;
+const RESTART_SECONDS = 600;
+const KEY_CHECK_SECONDS = 300;
+
+/** A line to the journal and to CloudWatch Logs, where it outlives the host. */
+export function renderSayScript({
+  region,
+  logGroupName,
+  logStreamName,
+}: WireGuardSettings): string {
+  return `#!/bin/bash
+set -uo pipefail
+# What would end the JSON string below is left out.
+text=$(printf '%s' "$*" | tr -c '[:alnum:] .,:;/_=+@()#-' ' ')
+echo "bemi-vpn: $text"
+timeout 20 aws logs put-log-events --region ${region} \\
+  --log-group-name ${logGroupName} --log-stream-name ${logStreamName} \\
+  --log-events "[{\\"timestamp\\":$(date +%s)000,\\"message\\":\\"$text\\"}]" >/dev/null || true
+`;
+}
+
+/**
+ * From Secrets Manager through a pipe into the kernel: the private key is in no
+ * file, no argument and no variable of the environment.
+ */
+export function renderKeyScript({
+  region,
+  secretName,
+  peerPublicKey,
+}: WireGuardSettings): string {
+  return `#!/bin/bash
+# Prints the public key of the pair in the secret; with "set" gives wg0 the private one.
+set -euo pipefail
+fail() { echo "key: $1" >&2; exit 1; }
+secret=$(timeout 30 aws secretsmanager get-secret-value --region ${region} \\
+  --secret-id ${secretName} --query SecretString --output text) \\
+  || fail "the secret ${secretName} could not be read: is there a value in it (npm run keys), may this host read it?"
+field() {
+  printf '%s\\n' "$secret" | tr -d '\\\\\\n' \\
+    | sed -n 's|.*"'"$1"'"[[:space:]]*:[[:space:]]*"\\([A-Za-z0-9+/]\\{43\\}=\\)".*|\\1|p'
+}
+private=$(field privateKey)
+[ -n "$private" ] || fail "the secret ${secretName} has no privateKey of 44 base64 characters"
+public=$(printf '%s\\n' "$private" | wg pubkey)
+[ "$(field publicKey)" = "$public" ] || fail "publicKey in the secret ${secretName} does not belong to its privateKey"
+# The kernel would remove the peer without a word.
+[ "$public" != "${peerPublicKey}" ] || fail "the secret ${secretName} has the key of the other end"
+if [ "$#" -gt 0 ] && [ "$1" = set ]; then
+  printf '%s\\n' "$private" | wg set wg0 private-key /dev/stdin
+fi
+echo "$public"
+`;
+}
+
+/**
+ * Runs every minute. Healing comes first: a call to AWS may take its time.
+ * @param endpoint - of the peer, when this end is the one that dials
+ */
+export function renderWatchScript(
+  settings: WireGuardSettings,
+  end: End,
+  endpoint?: string,
+): string {
+  const { region, environment, metricNamespace, peerPublicKey } = settings;
+  const resolve = endpoint
+    ? `  # Its name may have got another address.
+  WG_ENDPOINT_RESOLUTION_RETRIES=1 timeout 20 wg set wg0 peer ${peerPublicKey} endpoint ${endpoint} || true
+`
+    : "";
+  const dimensions = `Dimensions=[{Name=Environment,Value=${environment}},{Name=Host,Value=${end}}]`;
+  return `#!/bin/bash
+set -uo pipefail
+state=/run/bemi-vpn
+mkdir -p "$state"
+remember() { printf '%s\\n' "$2" > "$state/$1"; }
+recall() { cat "$state/$1" 2>/dev/null || printf '%s\\n' "$2"; }
+now=$(date +%s)
+
+running=$(wg show wg0 public-key 2>/dev/null) || running=
+read -r _ handshake < <(wg show wg0 latest-handshakes 2>/dev/null) || handshake=0
+# A restart of the interface forgets it; without any it counts from the first look.
+if [ "$handshake" -gt 0 ]; then remember handshake "$handshake"
+elif [ ! -f "$state/handshake" ]; then remember handshake "$now"; fi
+age=$((now - $(recall handshake "$now")))
+if [ "$age" -gt ${STALE_SECONDS} ] || [ -z "$running" ]; then dead=1; else dead=0; fi
+
+if [ "$dead" = 1 ] || [ $((now - $(recall key-checked 0))) -ge ${KEY_CHECK_SECONDS} ]; then
+  remember key-checked "$now"
+  if ${KEY_COMMAND} > "$state/key" 2> "$state/key-error"; then
+    remember key-problem ""
+  else
+    remember key-problem "$(tail -n 1 "$state/key-error")"
+    : > "$state/key"
+  fi
+fi
+current=$(recall key "")
+problem=$(recall key-problem "")
+
+if [ -z "$running" ]; then
+  status="wg0 is not up"
+  [ -n "$problem" ] || systemctl restart wg-quick@wg0.service || true
+elif [ "$dead" = 1 ]; then
+  status="no handshake for more than ${STALE_SECONDS / 60} minutes: the other end is down, UDP does not get through, or it does not know the public key $running"
+  # Not before the peer has stopped to accept the old one: so a rotation needs
+  # no minute agreed on, and a key too early does not cut a living tunnel.
+  if [ -n "$current" ] && [ "$current" != "$running" ]; then
+    ${KEY_COMMAND} set >/dev/null && status="took the new key $current from the secret, in place of $running"
+  fi
+${resolve}  # Never without a key at hand: the one in the kernel would be lost.
+  if [ "$age" -gt ${RESTART_SECONDS} ] && [ -z "$problem" ] && [ $((now - $(recall restarted 0))) -ge ${RESTART_SECONDS} ]; then
+    remember restarted "$now"
+    systemctl restart wg-quick@wg0.service || true
+  fi
+else
+  status="the tunnel is up with the key $running"
+  if [ -n "$current" ] && [ "$current" != "$running" ]; then
+    status="$status; the secret has $current, which is taken as soon as the other end refuses this one"
+  fi
+fi
+
+if [ -n "$problem" ]; then fault=1; status="$status; $problem"; else fault=0; fi
+timeout 20 aws cloudwatch put-metric-data --region ${region} --namespace ${metricNamespace} --metric-data \\
+  "MetricName=HandshakeAgeSeconds,Unit=Seconds,Value=$age,${dimensions}" \\
+  "MetricName=KeyFault,Unit=Count,Value=$fault,${dimensions}" || true
+if [ "$status" != "$(recall said "")" ]; then
+  remember said "$status"
+  ${SAY_COMMAND} "$status"
+fi
+`;
+}
