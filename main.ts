@@ -1,21 +1,40 @@
 /** The stacks of every environment in `environments/`. */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { App } from "cdktf";
-import { EnvironmentError, readEnvironment } from "./config/read-environment";
+import type { Environment } from "./config/environment";
+import {
+  EnvironmentsError,
+  isEnvironmentFile,
+  readEnvironments,
+} from "./config/read-environments";
 import { addStacks } from "./stacks/stacks";
 
-const folder = join(__dirname, "environments");
-const app = new App();
-try {
-  for (const file of readdirSync(folder)) {
-    if (!file.endsWith(".json") || file.endsWith(".schema.json")) continue;
-    const path = join(folder, file);
-    addStacks(app, readEnvironment(path, readFileSync(path, "utf8")));
-  }
-} catch (error) {
-  if (!(error instanceof EnvironmentError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exit(2);
+/** The same as of every command for a wrong configuration. */
+const wrongConfiguration = 2;
+
+const environments = read(join(__dirname, "environments"));
+if (environments) {
+  const app = new App();
+  for (const environment of environments) addStacks(app, environment);
+  app.synth();
+} else {
+  // Nothing is synthesized, so nothing gets to Terraform.
+  process.exitCode = wrongConfiguration;
 }
-app.synth();
+
+function read(folder: string): Environment[] | undefined {
+  const files = readdirSync(folder).filter(isEnvironmentFile).sort();
+  try {
+    return readEnvironments(
+      files.map((name) => ({
+        file: relative(__dirname, join(folder, name)),
+        text: readFileSync(join(folder, name), "utf8"),
+      })),
+    );
+  } catch (error) {
+    if (!(error instanceof EnvironmentsError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return undefined;
+  }
+}

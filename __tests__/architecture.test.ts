@@ -23,7 +23,7 @@ const rules: readonly Rule[] = [
   {
     folder: "config",
     mayReach: ["config"],
-    mayNotUse: /^(?!zod$|node:(net|crypto)$)/,
+    mayNotUse: /^(?!zod$|node:(net|path)$)/,
   },
   {
     folder: "worker",

@@ -1,99 +1,143 @@
 /** Of the networks in an environment file: that they are some, and lie apart. */
-import { overlap, parseCidr } from "./cidr";
+import { type Network, overlap, parseCidr } from "./cidr";
 import type { Environment, VpnConnection } from "./environment";
 import type { Problem } from "./problem";
 
 export function checkNetworks(environment: Environment): Problem[] {
+  const networks = networksOf(environment);
   return [
-    ...checkForm(environment),
-    ...checkOverlaps(environment),
+    ...networks.flatMap(checkNetwork),
+    ...checkOverlaps(
+      environment,
+      networks.filter((named) => checkNetwork(named).length === 0),
+    ),
     ...checkVpn(environment),
   ];
 }
 
-/** Every network of the file with its path. */
-function networksOf(environment: Environment): [string, string][] {
-  const { source, connection, worker } = environment;
-  const networks: [string, string][] = [
-    ...(worker
-      ? [["worker.network.cidr", worker.network.cidr] as [string, string]]
-      : []),
-    ...(source.subnetCidrs ?? []).map((cidr, index): [string, string] => [
-      `source.subnetCidrs[${index}]`,
-      cidr,
-    ]),
-  ];
-  if (connection.mode !== "vpn") return networks;
-  return [...networks, ["connection.tunnelCidr", connection.tunnelCidr]];
+/** A network of the file, and what kind of network it has to be. */
+interface Named {
+  readonly path: string;
+  readonly text: string;
+  readonly network: Network | undefined;
+  readonly kind: Kind;
 }
 
-function checkForm(environment: Environment): Problem[] {
-  const { connection, worker } = environment;
-  const lists: [string, readonly string[]][] =
-    connection.mode === "vpn"
-      ? [
-          ["connection.node.ssh.cidrs", connection.node.ssh?.cidrs ?? []],
-          [
-            "connection.server.allowedCidrs",
-            connection.server.kind === "own"
-              ? connection.server.allowedCidrs
-              : [],
-          ],
-        ]
-      : [];
-  const listed = lists.flatMap(([path, cidrs]) =>
-    cidrs.map((cidr, index): [string, string] => [`${path}[${index}]`, cidr]),
+type Kind = keyof typeof KINDS;
+
+const KINDS = {
+  /** Four subnets go into it. */
+  vpc: { shortest: 16, longest: 24, what: "a VPC of four subnets takes" },
+  existingVpc: { shortest: 16, longest: 28, what: "a VPC is" },
+  subnet: { shortest: 16, longest: 28, what: "a subnet of a VPC is" },
+  tunnel: { shortest: 30, longest: 30, what: "the tunnel's two ends take" },
+  administrators: { shortest: 1, longest: 32, what: "administrators have" },
+  peers: { shortest: 0, longest: 32, what: "peers have" },
+} as const;
+
+function networksOf({ source, connection, worker }: Environment): Named[] {
+  const named = (kind: Kind, path: string, text: string): Named => ({
+    kind,
+    path,
+    text,
+    network: parseCidr(text),
+  });
+  const list = (kind: Kind, path: string, texts: readonly string[] = []) =>
+    texts.map((text, index) => named(kind, `${path}[${index}]`, text));
+  const networks = list("subnet", "source.subnetCidrs", source.subnetCidrs);
+  if (worker) {
+    const kind = worker.network.kind === "own" ? "vpc" : "existingVpc";
+    networks.unshift(named(kind, "worker.network.cidr", worker.network.cidr));
+  }
+  if (connection.mode !== "vpn") return networks;
+  const { node, server, tunnelCidr } = connection;
+  return [
+    ...networks,
+    named("tunnel", "connection.tunnelCidr", tunnelCidr),
+    ...list("administrators", "connection.node.ssh.cidrs", node.ssh?.cidrs),
+    ...(server.kind === "own"
+      ? list("peers", "connection.server.allowedCidrs", server.allowedCidrs)
+      : []),
+  ];
+}
+
+function checkNetwork({ path, text, network, kind }: Named): Problem[] {
+  if (!network) {
+    return [
+      {
+        path,
+        message: `got ${text}, which is no network: each part is 0 to 255, the length 0 to 32, and no bit is set behind it (10.20.30.0/24, not 10.20.30.1/24)`,
+      },
+    ];
+  }
+  const { shortest, longest, what } = KINDS[kind];
+  const { prefixLength } = network;
+  if (prefixLength < shortest || prefixLength > longest) {
+    const range =
+      shortest === longest
+        ? `a /${shortest}`
+        : `a /${shortest} to a /${longest}`;
+    const message =
+      prefixLength === 0
+        ? `got ${text}, which is everybody: give the networks that they come from`
+        : `got a /${prefixLength}: ${what} ${range}`;
+    return [{ path, message }];
+  }
+  const reserved = RESERVED.find(
+    (other) => prefixLength > 0 && overlap(network, networkOf(other)),
   );
-  const problems = [...networksOf(environment), ...listed]
-    .filter(([, cidr]) => !parseCidr(cidr))
-    .map(([path, cidr]) => ({
+  if (reserved === undefined) return [];
+  return [
+    {
       path,
-      message: `got ${cidr}, which is no network: each part is 0 to 255, the length 0 to 32, and no bit is set behind it (10.20.30.0/24, not 10.20.30.1/24)`,
-    }));
-  const own = worker?.network.kind === "own" && parseCidr(worker.network.cidr);
-  if (own && (own.prefixLength < 16 || own.prefixLength > 24)) {
-    problems.push({
-      path: "worker.network.cidr",
-      message: `got a /${own.prefixLength}: a VPC of four subnets takes a /16 to a /24`,
-    });
-  }
-  if (connection.mode !== "vpn") return problems;
-  const tunnel = parseCidr(connection.tunnelCidr);
-  if (tunnel && tunnel.prefixLength !== 30) {
-    problems.push({
-      path: "connection.tunnelCidr",
-      message: `got a /${tunnel.prefixLength}: the two ends of the tunnel take a /30`,
-    });
-  }
-  for (const [index, cidr] of (connection.node.ssh?.cidrs ?? []).entries()) {
-    if (parseCidr(cidr)?.prefixLength !== 0) continue;
-    problems.push({
-      path: `connection.node.ssh.cidrs[${index}]`,
-      message: `got ${cidr}, which is everybody: give the networks that administrators come from`,
-    });
-  }
-  return problems;
+      message: `got ${text}, of which ${reserved} is reserved and never routed: take another`,
+    },
+  ];
+}
+
+/** This host, loopback, link-local (AWS's own services), multicast and above. */
+const RESERVED = [
+  "0.0.0.0/8",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "224.0.0.0/3",
+] as const;
+
+function networkOf(cidr: string): Network {
+  const network = parseCidr(cidr);
+  if (!network) throw new RangeError(`${cidr} is no network`);
+  return network;
 }
 
 /** A route, or an address of the tunnel, can lead to one place only. */
-function checkOverlaps(environment: Environment): Problem[] {
-  const { connection } = environment;
+function checkOverlaps(
+  { connection }: Environment,
+  networks: readonly Named[],
+): Problem[] {
   if (connection.mode !== "vpn") return [];
-  // A proxy's connections never need a route to the database's subnets.
-  const routed = networksOf(environment).filter(
-    ([path]) =>
-      connection.node.forwarding === "nat" || !path.startsWith("source."),
+  const { forwarding } = connection.node;
+  const routed = networks.filter(
+    ({ kind }) => kind !== "administrators" && kind !== "peers",
   );
-  return routed.flatMap(([path, cidr], index) =>
+  const isVpc = ({ kind }: Named) => kind === "vpc" || kind === "existingVpc";
+  return routed.flatMap((later, index) =>
     routed
       .slice(0, index)
-      .filter(([, other]) => {
-        const [a, b] = [parseCidr(cidr), parseCidr(other)];
-        return a && b && overlap(a, b);
-      })
-      .map(([otherPath, other]) => ({
-        path,
-        message: `got ${cidr}, which overlaps ${otherPath} (${other}): take another network for one of them${path.startsWith("source.") ? ", or set connection.node.forwarding to proxy" : ""}`,
+      .filter(
+        (earlier) =>
+          later.network &&
+          earlier.network &&
+          overlap(later.network, earlier.network) &&
+          // A proxy's connections need no route to the database's subnets.
+          !(
+            forwarding === "proxy" &&
+            later.kind === "subnet" &&
+            isVpc(earlier)
+          ),
+      )
+      .map((earlier) => ({
+        path: later.path,
+        message: `got ${later.text}, which overlaps ${earlier.path} (${earlier.text}): take another network for one of them${isVpc(earlier) && later.kind === "subnet" ? ", or set connection.node.forwarding to proxy" : ""}`,
       })),
   );
 }
@@ -116,21 +160,32 @@ function checkVpn({ source, connection, worker }: Environment): Problem[] {
   }
   const network = worker?.network;
   if (connection.server.kind === "own" && network?.kind === "existing") {
-    if (!network.publicSubnetId) {
-      problems.push({
-        path: "worker.network.publicSubnetId",
-        message: "missing: the VPN server is put there; or take an own network",
-      });
-    }
-    if (network.privateRouteTableIds.length === 0) {
-      problems.push({
-        path: "worker.network.privateRouteTableIds",
-        message:
-          "missing: the routes to the database are put there; or take an own network",
-      });
-    }
+    problems.push(...checkExistingNetwork(network));
   }
   return [...problems, ...checkKeys(connection)];
+}
+
+type ExistingNetwork = Extract<
+  NonNullable<Environment["worker"]>["network"],
+  { kind: "existing" }
+>;
+
+function checkExistingNetwork(network: ExistingNetwork): Problem[] {
+  const problems: Problem[] = [];
+  if (!network.publicSubnetId) {
+    problems.push({
+      path: "worker.network.publicSubnetId",
+      message: "missing: the VPN server is put there; or take an own network",
+    });
+  }
+  if (network.privateRouteTableIds.length === 0) {
+    problems.push({
+      path: "worker.network.privateRouteTableIds",
+      message:
+        "missing: the routes to the database are put there; or take an own network",
+    });
+  }
+  return problems;
 }
 
 function checkKeys({ node, server }: VpnConnection): Problem[] {

@@ -36,7 +36,7 @@ const ownNetwork = z
 const existingNetwork = z
   .strictObject({
     kind: z.literal("existing").describe("A VPC that is there already."),
-    vpcId: vpcId.describe("The VPC."),
+    vpcId: vpcId.describe("Id of the VPC."),
     privateSubnetIds: z
       .array(subnetId)
       .min(1)

@@ -227,7 +227,8 @@ export const environmentNames = Object.keys(files) as EnvironmentName[];
 
 /** Contents of one of the files, to be changed at will. */
 export function environmentFile(name: EnvironmentName): EnvironmentFile {
-  return structuredClone<EnvironmentFile>(files[name]);
+  // Not structuredClone: what two of its parts share would stay shared.
+  return JSON.parse(JSON.stringify(files[name])) as EnvironmentFile;
 }
 
 /** One of the environments as the stacks get it. */
