@@ -125,6 +125,18 @@ const foreignServer = z
     publicKey: wireguardKey.describe("The provider's WireGuard public key."),
     endpoint: host.describe("Name or address of the provider's server."),
     port: port.default(51_820).describe("Its UDP port."),
+    tunnelAddress: z
+      .ipv4("an IPv4 address")
+      .optional()
+      .describe(
+        "The server's address inside the tunnel, where the provider says it. Default: the first of tunnelCidr.",
+      ),
+    nodeTunnelAddress: z
+      .ipv4("an IPv4 address")
+      .optional()
+      .describe(
+        "The node's, where the provider says it. Default: the second of tunnelCidr.",
+      ),
   })
   .describe("A VPN server that is not the kit's.");
 

@@ -30,6 +30,7 @@ const KINDS = {
   vpc: { shortest: 16, longest: 24, what: "a VPC of four subnets takes" },
   existingVpc: { shortest: 16, longest: 28, what: "a VPC is" },
   subnet: { shortest: 16, longest: 28, what: "a subnet of a VPC is" },
+  tunnelAddress: { shortest: 32, longest: 32, what: "an address is" },
   tunnel: { shortest: 30, longest: 30, what: "the tunnel's two ends take" },
   administrators: { shortest: 1, longest: 32, what: "administrators have" },
   peers: { shortest: 0, longest: 32, what: "peers have" },
@@ -50,15 +51,34 @@ function networksOf({ source, connection, worker }: Environment): Named[] {
     networks.unshift(named(kind, "worker.network.cidr", worker.network.cidr));
   }
   if (connection.mode !== "vpn") return networks;
-  const { node, server, tunnelCidr } = connection;
+  const { node, server } = connection;
   return [
     ...networks,
-    named("tunnel", "connection.tunnelCidr", tunnelCidr),
+    ...tunnelOf(connection).map(([path, text]) =>
+      named(
+        path === "connection.tunnelCidr" ? "tunnel" : "tunnelAddress",
+        path,
+        text,
+      ),
+    ),
     ...list("administrators", "connection.node.ssh.cidrs", node.ssh?.cidrs),
     ...(server.kind === "own"
       ? list("peers", "connection.server.allowedCidrs", server.allowedCidrs)
       : []),
   ];
+}
+
+/** Addresses that a provider has given are apart from one another, or not. */
+function tunnelOf({ server, tunnelCidr }: VpnConnection): [string, string][] {
+  if (server.kind === "own") return [["connection.tunnelCidr", tunnelCidr]];
+  const { tunnelAddress, nodeTunnelAddress } = server;
+  if (!tunnelAddress && !nodeTunnelAddress) {
+    return [["connection.tunnelCidr", tunnelCidr]];
+  }
+  return Object.entries({ tunnelAddress, nodeTunnelAddress }).flatMap(
+    ([name, address]): [string, string][] =>
+      address ? [[`connection.server.${name}`, `${address}/32`]] : [],
+  );
 }
 
 function checkNetwork({ path, text, network, kind }: Named): Problem[] {
@@ -162,7 +182,27 @@ function checkVpn({ source, connection, worker }: Environment): Problem[] {
   if (connection.server.kind === "own" && network?.kind === "existing") {
     problems.push(...checkExistingNetwork(network));
   }
-  return [...problems, ...checkKeys(connection)];
+  return [
+    ...problems,
+    ...checkKeys(connection),
+    ...checkTunnelAddresses(connection),
+  ];
+}
+
+function checkTunnelAddresses({ server }: VpnConnection): Problem[] {
+  if (server.kind === "own") return [];
+  const { tunnelAddress, nodeTunnelAddress } = server;
+  if ((tunnelAddress === undefined) === (nodeTunnelAddress === undefined)) {
+    return [];
+  }
+  const missing = tunnelAddress ? "nodeTunnelAddress" : "tunnelAddress";
+  return [
+    {
+      path: `connection.server.${missing}`,
+      message:
+        "missing: give the addresses of both ends as the provider has them, or neither",
+    },
+  ];
 }
 
 type ExistingNetwork = Extract<

@@ -55,16 +55,18 @@ function checkBeside(
   ]);
 }
 
-/** `cdktf deploy 'shop-*'` is also everything of an environment shop-eu. */
+/** Whether `cdktf deploy '<one>-*'` means stacks of the other as well. */
+export function sharesPattern(one: string, other: string): boolean {
+  return one.startsWith(`${other}-`) || other.startsWith(`${one}-`);
+}
+
 function checkNames({ name }: Environment, other: Environment): Problem[] {
-  const [short, long] = [name, other.name].toSorted(
-    (a, b) => a.length - b.length,
-  );
-  if (!long?.startsWith(`${short}-`)) return [];
+  if (!sharesPattern(name, other.name)) return [];
+  const short = name.length < other.name.length ? name : other.name;
   return [
     {
       path: "",
-      message: `the environments ${short} and ${long} cannot be beside each other, because '${short}-*' deploys the stacks of both: rename one`,
+      message: `cannot be beside the environment ${other.name}, because '${short}-*' deploys the stacks of both: rename one`,
     },
   ];
 }

@@ -1,6 +1,9 @@
 /** What no text of an environment file may be, wherever it stands. */
 import { type Problem, pathOf } from "./problem";
 
+/** What a problem begins with when it is a placeholder, `<…>`. */
+export const UNFILLED = "still to be filled in";
+
 /** Of the file as it was written, before it is known to be an environment. */
 export function checkTexts(
   value: unknown,
@@ -16,7 +19,7 @@ export function checkTexts(
 function checkText(text: string, path: string): Problem[] {
   const placeholder = /^<(.*)>$/s.exec(text)?.[1];
   if (placeholder !== undefined) {
-    return [{ path, message: `still to be filled in: ${placeholder}` }];
+    return [{ path, message: `${UNFILLED}: ${placeholder}` }];
   }
   if (/[$%]\{/.test(text)) {
     return [

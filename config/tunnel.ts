@@ -6,9 +6,13 @@ import type { VpnConnection } from "./environment";
 export const TUNNEL_PORT = 51_820;
 
 /** Of the two ends inside the tunnel. A proxy on the node listens on its own. */
-export function tunnelAddresses({ tunnelCidr }: VpnConnection): {
+export function tunnelAddresses({ tunnelCidr, server }: VpnConnection): {
   readonly server: string;
   readonly node: string;
 } {
-  return { server: addressIn(tunnelCidr, 1), node: addressIn(tunnelCidr, 2) };
+  const isForeign = server.kind === "foreign";
+  return {
+    server: (isForeign && server.tunnelAddress) || addressIn(tunnelCidr, 1),
+    node: (isForeign && server.nodeTunnelAddress) || addressIn(tunnelCidr, 2),
+  };
 }

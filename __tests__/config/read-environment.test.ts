@@ -513,6 +513,25 @@ test("the tunnel lies apart from the database's networks, also for a proxy", () 
   ]);
 });
 
+test("a provider's addresses in the tunnel lie apart from the database", () => {
+  const addresses = {
+    "connection.server.tunnelAddress": "10.20.30.2",
+    "connection.server.nodeTunnelAddress": "10.0.0.1",
+  };
+  expect(problemsWith("vpn-foreign", addresses)).toEqual([
+    expect.stringMatching(
+      /server.tunnelAddress: got 10.20.30.2\/32, which overlaps source/,
+    ),
+  ]);
+});
+
+test("a provider gives the addresses of both ends, or of none", () => {
+  const address = { "connection.server.tunnelAddress": "10.0.0.2" };
+  expect(problemsWith("vpn-foreign", address)).toEqual([
+    expect.stringMatching(/server.nodeTunnelAddress: missing: give/),
+  ]);
+});
+
 test("networks may overlap where nothing is routed between them", () => {
   expect(
     problemsWith("vpn-nat", {

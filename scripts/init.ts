@@ -1,0 +1,173 @@
+/**
+ * `npm run init -- <env>`: writes a first environments/<env>.json. What is not
+ * said by an option is a placeholder there; a file that exists is left alone.
+ */
+import { readdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Problem } from "../config/problem";
+import { EnvironmentError, readEnvironment } from "../config/read-environment";
+import { isEnvironmentFile, sharesPattern } from "../config/read-environments";
+import { UNFILLED } from "../config/text-rules";
+import { type Answers, firstEnvironment } from "./init/first-environment";
+
+const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
+
+function main(): number {
+  const folder = join(process.cwd(), "environments");
+  const program = readCommandLine();
+  const name = program.args[0] ?? "";
+  const file = join(folder, `${name}.json`);
+  const shown = relative(process.cwd(), file);
+  const text = `${JSON.stringify(firstEnvironment(program.opts<Answers>()), null, 2)}\n`;
+  const problems = problemsOf(shown, text);
+  const wrong = problems.filter(({ message }) => !message.startsWith(UNFILLED));
+  const near = readdirSync(folder)
+    .filter(isEnvironmentFile)
+    .map((other) => other.slice(0, -".json".length))
+    .find((other) => sharesPattern(name, other));
+  if (near !== undefined) {
+    console.error(
+      `nothing is written: '${near.length < name.length ? near : name}-*' would deploy the stacks of ${near} and of ${name}: take another name`,
+    );
+    return exitCodes.usage;
+  }
+  if (wrong.length > 0) {
+    console.error(
+      `nothing is written. ${new EnvironmentError(shown, wrong).message}`,
+    );
+    return exitCodes.usage;
+  }
+  return write(file, text, { name, shown, unfilled: problems });
+}
+
+function write(
+  file: string,
+  text: string,
+  {
+    name,
+    shown,
+    unfilled,
+  }: { name: string; shown: string; unfilled: readonly Problem[] },
+): number {
+  try {
+    writeFileSync(file, text, { flag: "wx" });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isThere = code === "EEXIST";
+    console.error(
+      isThere
+        ? `${shown} is there already, and is left as it is: edit it, or take another name`
+        : `${shown} could not be written: ${message}`,
+    );
+    return isThere ? exitCodes.usage : exitCodes.failed;
+  }
+  console.log(`wrote ${shown}`);
+  if (unfilled.length > 0) {
+    console.log(`\nFill in, in ${shown}:`);
+    for (const { path, message } of unfilled) {
+      console.log(`  ${path}: ${message.slice(UNFILLED.length + 2)}`);
+    }
+    console.log(
+      "\nThen check it, which needs neither network nor credentials:",
+    );
+  } else {
+    console.log("\nCheck it, which needs neither network nor credentials:");
+  }
+  console.log(
+    `  npm run synth\nand deploy it (docs/deploy.md has every step):\n  npm run deploy -- ${name}`,
+  );
+  return exitCodes.done;
+}
+
+function problemsOf(file: string, text: string): readonly Problem[] {
+  try {
+    readEnvironment(file, text);
+    return [];
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error.problems;
+    throw error;
+  }
+}
+
+function readCommandLine(): Command {
+  return new Command("npm run init --")
+    .description(
+      "Writes a first environments/<env>.json. What no option says is left at its default, or is a placeholder to fill in. A file that exists is never touched.",
+    )
+    .argument(
+      "<env>",
+      "name of the environment: lower-case letters, digits, hyphens",
+    )
+    .allowExcessArguments(false)
+    .addOption(
+      new Option("--mode <mode>", "how the worker reaches the database")
+        .choices(["direct", "ssh", "vpn"])
+        .default("vpn"),
+    )
+    .optionsGroup("The database whose changes are recorded:")
+    .option("--account <id>", "its AWS account")
+    .option("--region <region>", "its region")
+    .option("--host <name>", "its writer endpoint")
+    .option("--database <name>", "its name")
+    .option("--user <name>", "role of the worker (default: bemi)")
+    .option("--rds-instance <id>", "its DBInstanceIdentifier")
+    .option("--aurora-cluster <id>", "its DBClusterIdentifier")
+    .option("--no-rds", "it is not on RDS")
+    .option("--postgres-version <major>", "14 to 18", readWhole)
+    .option("--storage-gib <number>", "storage of the RDS instance", readWhole)
+    .optionsGroup("The mode vpn:")
+    .option("--vpc <id>", "VPC of the database")
+    .option(
+      "--subnet-cidrs <list>",
+      "networks of its subnet group, with commas",
+      readList,
+    )
+    .option(
+      "--security-group <id>",
+      "of the database, to be opened for the node",
+    )
+    .option("--node-subnet <id>", "private subnet for the VPN node")
+    .option("--server-key <key>", "WireGuard key of a server that is not ours")
+    .option(
+      "--server-endpoint <host[:port]>",
+      "and where it is; there is no worker then",
+    )
+    .optionsGroup("The mode ssh:")
+    .option("--ssh-host <name>", "jump host")
+    .option("--ssh-user <name>", "user on it")
+    .option("--ssh-host-key <key>", "its host key, as ssh-keyscan prints it")
+    .optionsGroup("Worker, destination, alarms and state:")
+    .option(
+      "--worker-account <id>",
+      "AWS account of the worker (default: the database's)",
+    )
+    .option("--worker-region <region>", "its region (default: the database's)")
+    .option(
+      "--destination-host <name>",
+      "a PostgreSQL that is there (default: a new Aurora)",
+    )
+    .option("--destination-database <name>", "its database")
+    .option("--destination-user <name>", "role that will own `changes`")
+    .option("--email <address...>", "who is told when something is wrong")
+    .option(
+      "--state-bucket <name>",
+      "S3 bucket of Terraform's state (default: local files)",
+    )
+    .option("--state-region <region>", "its region (default: the database's)")
+    .exitOverride((error) =>
+      process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.usage),
+    )
+    .parse();
+}
+
+function readWhole(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("a whole number is needed.");
+}
+
+function readList(text: string): string[] {
+  return text.split(",").map((part) => part.trim());
+}
+
+process.exitCode = main();
