@@ -22,7 +22,7 @@ export const DERIVED_VARIABLES: ReadonlySet<string> = new Set([
   ...["DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_SSL_SERVERNAME"],
   ...["DEST_DB_HOST", "DEST_DB_PORT", "DEST_DB_NAME", "DEST_DB_USER"],
   ...["SSH_HOST", "SSH_PORT", "SSH_USER", "SSH_HOST_KEY", "METRICS"],
-  ...["HTTP_HOST", "HTTP_PORT"],
+  ...["HTTP_HOST", "HTTP_PORT", "METRICS_ENVIRONMENT"],
 ]);
 
 function checkSetting(name: string, value: string): string[] {

@@ -406,6 +406,14 @@ const table = {
     description:
       "`emf` adds CloudWatch embedded-metric lines on the standard output.",
   },
+  METRICS_ENVIRONMENT: {
+    group: "operation",
+    type: "name",
+    required: false,
+    secret: false,
+    description:
+      "Dimension `Environment` of those lines, beside `Slot`; it tells the environments of one AWS account apart.",
+  },
   LOG_LEVEL: {
     group: "operation",
     type: "choice",

@@ -7,13 +7,14 @@ import { Command } from "commander";
 import { runAdopt } from "./adopt-command";
 import { runCheck } from "./check-command";
 import { runDrain } from "./drain-command";
+import { emitEmf } from "./emf";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import { runGap } from "./gap-command";
 import { serveHttp } from "./http";
 import { refuseUnfit } from "./inspect";
 import { createLog, describeError } from "./log";
 import { type Lsn, parseLsn } from "./lsn";
-import { emitEmf, prometheusMetrics } from "./metrics";
+import { prometheusMetrics } from "./metrics";
 import { readSettings, type Settings } from "./settings/settings";
 import { runSetup } from "./setup-command";
 import { SlotHolder } from "./source/slot-holder";
@@ -143,7 +144,14 @@ async function run(settings: Settings, signal: AbortSignal): Promise<number> {
     prometheusMetrics(status, settings.slotName),
   );
   log.info({ host: settings.http.host, port: http.port }, "health and metrics");
-  if (settings.metrics === "emf") emitEmf(status, settings.slotName, signal);
+  if (settings.metrics === "emf") {
+    const { slotName, metricsEnvironment: environment } = settings;
+    emitEmf(
+      status,
+      { slotName, ...(environment ? { environment } : {}) },
+      signal,
+    );
+  }
   signal.addEventListener("abort", () => {
     status.state = "stopping";
     log.info("stopping");

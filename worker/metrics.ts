@@ -1,16 +1,11 @@
-/**
- * The worker's figures, for Prometheus, or as CloudWatch embedded metric lines.
- * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
- */
+/** The worker's figures, and their text for Prometheus. */
 import { Counter, Gauge, Registry } from "prom-client";
 import { isBlocked, type Judgement } from "./condition";
 import type { Status } from "./status";
 
-const EMF_INTERVAL_MS = 60_000;
-const EMF_NAMESPACE = "BemiProvisioningKit";
-
 export interface Figure {
   readonly name: string;
+  /** In CloudWatch; the alarms of the worker's stack are on these. */
   readonly emfName: string;
   readonly unit: "Count" | "Bytes" | "Bytes/Second" | "Seconds" | "None";
   readonly help: string;
@@ -203,47 +198,4 @@ export function prometheusMetrics(
     });
   }
   return () => registry.metrics();
-}
-
-/** Writes a line a minute until `signal`. */
-export function emitEmf(
-  status: Status,
-  slotName: string,
-  signal: AbortSignal,
-): void {
-  const timer = setInterval(() => {
-    process.stdout.write(`${emfLine(status, slotName, Date.now())}\n`);
-  }, EMF_INTERVAL_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
-}
-
-/** One embedded-metric line. */
-export function emfLine(
-  status: Status,
-  slotName: string,
-  nowMs: number,
-): string {
-  const values = FIGURES.flatMap((figure) => {
-    const value = figure.read(status);
-    return value === undefined ? [] : [{ figure, value }];
-  });
-  return JSON.stringify({
-    _aws: {
-      Timestamp: nowMs,
-      CloudWatchMetrics: [
-        {
-          Namespace: EMF_NAMESPACE,
-          Dimensions: [["Slot"]],
-          Metrics: values.map(({ figure }) => ({
-            Name: figure.emfName,
-            Unit: figure.unit,
-          })),
-        },
-      ],
-    },
-    Slot: slotName,
-    ...Object.fromEntries(
-      values.map(({ figure, value }) => [figure.emfName, value]),
-    ),
-  });
 }

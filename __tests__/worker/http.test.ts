@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import { describeHealth, type HttpServer, serveHttp } from "../../worker/http";
-import { emfLine, prometheusMetrics } from "../../worker/metrics";
+import { prometheusMetrics } from "../../worker/metrics";
 import { Status, type WorkerState } from "../../worker/status";
 import { parseMetrics } from "../support/health";
 
@@ -127,26 +127,4 @@ test("what is not known is left out, also after it was known: 0 would be an alar
   expect(await value("bemi_slot_lag_bytes")).toBe(1);
   status.endSession();
   expect(await value("bemi_slot_lag_bytes")).toBeUndefined();
-});
-
-test("a line of embedded metrics declares exactly the figures that it holds", () => {
-  status.beginSession({ ...status.totals, changes: 3 }, () => 0);
-  const line = emfLine(status, "shop", 1_700_000_000_000);
-  expect(line).not.toContain("\n");
-  const { _aws, Slot, ...values } = JSON.parse(line);
-  expect(_aws.Timestamp).toBe(1_700_000_000_000);
-  expect(_aws.CloudWatchMetrics).toHaveLength(1);
-  const [{ Namespace, Dimensions, Metrics }] = _aws.CloudWatchMetrics;
-  expect(Namespace).toBe("BemiProvisioningKit");
-  expect(Dimensions).toEqual([["Slot"]]);
-  expect(Slot).toBe("shop");
-  const declared = Metrics.map(({ Name }: { Name: string }) => Name);
-  expect(Object.keys(values)).toEqual(declared);
-  expect(declared.length).toBeLessThanOrEqual(100);
-  expect(values.Changes).toBe(3);
-  expect(values).not.toHaveProperty("SlotSafe");
-  for (const value of Object.values(values))
-    expect(value).toEqual(expect.any(Number));
-  const units = Metrics.map(({ Unit }: { Unit: string }) => Unit);
-  expect(new Set(units)).toEqual(new Set(["None", "Count", "Bytes"]));
 });

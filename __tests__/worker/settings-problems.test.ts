@@ -102,6 +102,7 @@ test.each<[name: string, values: readonly string[]]>([
   ["HTTP_HOST", hosts],
   ["HTTP_PORT", ["-1", "65536", "x"]],
   ["METRICS", ["cloudwatch", "EMF"]],
+  ["METRICS_ENVIRONMENT", names],
   ["LOG_LEVEL", ["verbose", "INFO"]],
 ])("%s: each wrong value gives one problem that names it", (name, values) => {
   for (const value of values) {

@@ -34,6 +34,8 @@ export interface Settings {
   readonly maxValueBytes: number;
   readonly http: { readonly host: string; readonly port: number };
   readonly metrics: "prometheus" | "emf";
+  /** @default - the embedded metrics have no such dimension */
+  readonly metricsEnvironment?: string;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
   /** What is allowed but hardly meant; to be logged at each start. */
   readonly warnings: readonly string[];
@@ -82,6 +84,9 @@ export function readSettings(env: Environment): Settings {
       port: reader.integer("HTTP_PORT"),
     },
     metrics: reader.choice("METRICS"),
+    ...(reader.isSet("METRICS_ENVIRONMENT")
+      ? { metricsEnvironment: reader.name("METRICS_ENVIRONMENT") }
+      : {}),
     logLevel: reader.choice("LOG_LEVEL"),
     warnings: [...reader.warnings, ...unknownVariables(env)],
   };
