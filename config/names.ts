@@ -29,9 +29,15 @@ export interface Names {
   };
   /** Of the image's repository. */
   readonly repository: string;
+  /** Of ECS. */
+  readonly cluster: string;
+  /** Of ECS, and family of its tasks; with shards `-<shard>` follows. */
+  readonly service: string;
   /** CloudWatch Logs. */
   readonly logGroups: {
     readonly worker: string;
+    /** Flow log of the worker's VPC. */
+    readonly network: string;
     readonly vpnServer: string;
     readonly vpnNode: string;
   };
@@ -58,8 +64,11 @@ export function namesOf(environment: string): Names {
       destination: secret("destination"),
     },
     repository: `bemi-${environment}-worker`,
+    cluster: `bemi-${environment}`,
+    service: `bemi-${environment}-worker`,
     logGroups: {
       worker: logGroup("worker"),
+      network: logGroup("network"),
       vpnServer: logGroup("vpn-server"),
       vpnNode: logGroup("vpn-node"),
     },

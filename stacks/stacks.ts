@@ -1,9 +1,11 @@
 /** Which stacks an environment has, and what one has of another. */
 import { Annotations, type App } from "cdktf";
 import type { Environment, VpnConnection } from "../config/environment";
-import { namesOf } from "../config/names";
+import { type Names, namesOf } from "../config/names";
+import { TUNNEL_PORT } from "../config/tunnel";
 import { FoundationStack } from "./foundation-stack";
 import { VpnNodeStack } from "./vpn-node-stack";
+import { WorkerStack } from "./worker-stack";
 
 export function addStacks(app: App, environment: Environment): void {
   const names = namesOf(environment.name);
@@ -13,21 +15,44 @@ export function addStacks(app: App, environment: Environment): void {
     names.stacks.foundation,
     environment,
   );
+  const worker = addWorker(app, { environment, foundation, names });
   if (connection.mode === "vpn") {
-    addVpnNode(app, { environment, connection, foundation });
+    addVpnNode(app, { environment, connection, foundation, worker, names });
   }
 }
 
+interface Parts {
+  readonly environment: Environment;
+  readonly foundation: FoundationStack;
+  readonly names: Names;
+}
+
+function addWorker(
+  app: App,
+  { environment, foundation, names }: Parts,
+): WorkerStack | undefined {
+  const { worker } = environment;
+  // An audit database is yet to be made by the kit.
+  if (!worker || environment.destination.kind === "aurora") return undefined;
+  return new WorkerStack(app, names.stacks.worker, {
+    environment,
+    worker,
+    foundation,
+  });
+}
+
+/** After the worker's stack, and never before it: a new node changes no other. */
 function addVpnNode(
   app: App,
   {
     environment,
     connection,
     foundation,
-  }: {
-    environment: Environment;
-    connection: VpnConnection;
-    foundation: FoundationStack;
+    worker,
+    names,
+  }: Parts & {
+    readonly connection: VpnConnection;
+    readonly worker: WorkerStack | undefined;
   },
 ): void {
   const { node, server } = connection;
@@ -37,17 +62,19 @@ function addVpnNode(
     );
     return;
   }
-  // The address of a server of the kit's own is the worker stack's to give.
-  if (server.kind === "own") return;
-  new VpnNodeStack(app, namesOf(environment.name).stacks.vpnNode, {
+  const endpoint =
+    server.kind === "foreign"
+      ? { host: server.endpoint, port: server.port }
+      : worker?.vpnServer && {
+          host: worker.vpnServer.address,
+          port: TUNNEL_PORT,
+        };
+  if (!endpoint) return;
+  new VpnNodeStack(app, names.stacks.vpnNode, {
     environment,
     connection,
     foundation,
     publicKey: node.publicKey,
-    server: {
-      host: server.endpoint,
-      port: server.port,
-      publicKey: server.publicKey,
-    },
+    server: { ...endpoint, publicKey: server.publicKey },
   });
 }
