@@ -1,4 +1,5 @@
 /** What a WireGuard host is made of, and what follows from it. */
+import type { ITerraformDependable } from "cdktf";
 import { nodeRules, type SecurityRule, serverRules } from "./wireguard-rules";
 import {
   renderNodeUserData,
@@ -41,6 +42,12 @@ export interface WireGuardHostProps {
   readonly databaseCidrs: readonly string[];
   readonly databasePort: number;
   readonly end: NodeEnd | ServerEnd;
+  /**
+   * What has to be there first: an Elastic IP is refused in a VPC without an
+   * internet gateway.
+   * @default - It is all there.
+   */
+  readonly wayOut?: readonly ITerraformDependable[];
 }
 
 export interface NodeEnd {
@@ -67,6 +74,8 @@ export interface ServerEnd {
   /** Of the worker: where its packets come from. */
   readonly workerCidrs: readonly string[];
   readonly workerSecurityGroupId: string;
+  /** Refuses every plan that gives the address up. */
+  readonly keepAddress: boolean;
 }
 
 export function rulesOf({

@@ -23,6 +23,7 @@ import { Construct } from "constructs";
 import { WireGuardAlarms } from "./wireguard-alarms";
 import {
   rulesOf,
+  type ServerEnd,
   userDataOf,
   type WireGuardHostProps,
 } from "./wireguard-host-props";
@@ -62,7 +63,7 @@ export class WireGuardHost extends Construct {
       assumeRolePolicy: TRUST_POLICY,
     });
     this.instance = this.#createInstance();
-    this.address = end.kind === "server" ? this.#createAddress() : undefined;
+    this.address = end.kind === "server" ? this.#createAddress(end) : undefined;
     this.alarms = new WireGuardAlarms(this, "alarms", {
       namePrefix: props.name,
       region: props.region,
@@ -177,7 +178,7 @@ export class WireGuardHost extends Construct {
       tags: { Name: props.name },
       // A new image alone replaces nothing; with another reason it is taken.
       lifecycle: { ignoreChanges: ["ami"] },
-      dependsOn: [policy, this.#logStream],
+      dependsOn: [policy, this.#logStream, ...(props.wayOut ?? [])],
     });
   }
 
@@ -188,11 +189,11 @@ export class WireGuardHost extends Construct {
   }
 
   /** Outlives the instance: the node, and a customer's firewall, know it. */
-  #createAddress(): Eip {
+  #createAddress({ keepAddress }: ServerEnd): Eip {
     const address = new Eip(this, "address", {
       domain: "vpc",
       tags: { Name: this.props.name },
-      lifecycle: { preventDestroy: true },
+      lifecycle: { preventDestroy: keepAddress },
     });
     new EipAssociation(this, "address-association", {
       allocationId: address.allocationId,

@@ -25,7 +25,7 @@ export function renderSayScript({
   return `#!/bin/bash
 set -uo pipefail
 # What would end the JSON string below is left out.
-text=$(printf '%s' "$*" | tr -c '[:alnum:] .,:;/_=+@()#-' ' ')
+text=$(printf '%s' "$*" | tr -c '[:alnum:] .,:;?/_=+@()#-' ' ')
 echo "bemi-vpn: $text"
 timeout 20 aws logs put-log-events --region ${region} \\
   --log-group-name ${logGroupName} --log-stream-name ${logStreamName} \\
@@ -98,12 +98,13 @@ elif [ ! -f "$state/handshake" ]; then remember handshake "$now"; fi
 age=$((now - $(recall handshake "$now")))
 if [ "$age" -gt ${STALE_SECONDS} ] || [ -z "$running" ]; then dead=1; else dead=0; fi
 
-if [ "$dead" = 1 ] || [ $((now - $(recall key-checked 0))) -ge ${KEY_CHECK_SECONDS} ]; then
+# Again at once after a failure: a moment without the API is no alarm.
+if [ "$dead" = 1 ] || [ -n "$(recall key-problem "")" ] || [ $((now - $(recall key-checked 0))) -ge ${KEY_CHECK_SECONDS} ]; then
   remember key-checked "$now"
   if ${KEY_COMMAND} > "$state/key" 2> "$state/key-error"; then
     remember key-problem ""
   else
-    remember key-problem "$(tail -n 1 "$state/key-error")"
+    remember key-problem "$(tail -n 2 "$state/key-error" | tr '\\n' ' ')"
     : > "$state/key"
   fi
 fi

@@ -68,7 +68,7 @@ NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
-ExecStart=/usr/bin/socat -t 5 -b 65536 TCP4-LISTEN:${databasePort},bind=${nodeAddress},freebind,reuseaddr,fork,max-children=256,range=${serverAddress}/32,${TCP_KEEPALIVE} TCP4:${databaseHost}:${databasePort},connect-timeout=10,${TCP_KEEPALIVE}
+ExecStart=/usr/bin/socat -t 5 -b 65536 TCP4-LISTEN:${databasePort},bind=${nodeAddress},freebind,reuseaddr,fork,backlog=64,max-children=256,range=${serverAddress}/32,${TCP_KEEPALIVE} TCP4:${databaseHost}:${databasePort},connect-timeout=10,${TCP_KEEPALIVE}
 Restart=always
 RestartSec=5
 [Install]

@@ -38,7 +38,11 @@ export function renderNodeUserData(node: NodeSettings): string {
     services: isProxy ? ["bemi-vpn-proxy.service"] : [],
     files: [
       { path: FIREWALL_FILE, text: renderNodeFirewall(node) },
-      { path: CONFIGURATION_FILE, text: renderNodeConfiguration(node) },
+      {
+        path: CONFIGURATION_FILE,
+        text: renderNodeConfiguration(node),
+        mode: "0600",
+      },
       {
         path: WATCH_COMMAND,
         text: renderWatchScript(
@@ -64,7 +68,11 @@ export function renderServerUserData(server: ServerSettings): string {
     services: [],
     files: [
       { path: FIREWALL_FILE, text: renderServerFirewall(server) },
-      { path: CONFIGURATION_FILE, text: renderServerConfiguration(server) },
+      {
+        path: CONFIGURATION_FILE,
+        text: renderServerConfiguration(server),
+        mode: "0600",
+      },
       {
         path: WATCH_COMMAND,
         text: renderWatchScript(server, "server"),

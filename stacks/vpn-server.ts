@@ -1,5 +1,6 @@
 /** The tunnel's end in the worker's VPC, and the routes that lead into it. */
 import { Route } from "@cdktf/provider-aws/lib/route";
+import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import type {
   Account,
@@ -30,6 +31,11 @@ export interface VpnServerProps {
   readonly secret: SecretReference;
   /** @default 365 */
   readonly logRetentionDays?: number;
+  /**
+   * What has to be there before anything reaches the internet.
+   * @default - It is all there.
+   */
+  readonly wayOut?: readonly ITerraformDependable[];
 }
 
 export class VpnServer extends Construct {
@@ -72,7 +78,12 @@ export class VpnServer extends Construct {
         allowedCidrs: server.allowedCidrs,
         workerCidrs: [props.workerCidr],
         workerSecurityGroupId: props.workerSecurityGroupId,
+        // Whoever gives up the trail's protection gives up the rest as well.
+        keepAddress:
+          environment.destination.kind === "aurora" &&
+          environment.destination.deletionProtection,
       },
+      wayOut: props.wayOut ?? [],
     });
     if (!this.host.address) throw new Error("a VPN server without an address");
     this.address = this.host.address.publicIp;
