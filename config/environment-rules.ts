@@ -3,6 +3,7 @@ import { checkAccounts } from "./account-rules";
 import type { Environment } from "./environment";
 import { checkMachines } from "./machine-rules";
 import { checkNetworks } from "./network-rules";
+import { checkParameters } from "./parameter-rules";
 import type { Problem } from "./problem";
 import { checkSettings } from "./settings-rules";
 import { checkSource } from "./source-rules";
@@ -14,6 +15,7 @@ export function checkRules(environment: Environment): Problem[] {
     ...checkSource(environment),
     ...checkNetworks(environment),
     ...checkMachines(environment),
+    ...checkParameters(environment),
     ...checkSettings(environment),
     ...checkAccounts(environment),
   ];

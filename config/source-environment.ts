@@ -27,6 +27,22 @@ const majorVersion = z
     "PostgreSQL's major version; the parameter group is of its family.",
   );
 
+/** A database has one group: what another has set is lost with it. */
+const parameters = z
+  .record(
+    z
+      .string()
+      .regex(
+        /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$/,
+        "a parameter's name as in work_mem or auto_explain.log_format",
+      ),
+    z.string().min(1),
+  )
+  .default({})
+  .describe(
+    "Everything that your present parameter group changes, in RDS's own units: attached, the kit's group takes its place. rds.force_ssl is 1 and wal_sender_timeout 60000 unless given here.",
+  );
+
 const rdsInstance = z
   .strictObject({
     kind: z.literal("instance").describe("An RDS instance, Multi-AZ or not."),
@@ -39,6 +55,7 @@ const rdsInstance = z
       .describe(
         "Its storage in GiB; how much log is held for the worker is limited by it.",
       ),
+    parameters,
   })
   .describe("An RDS instance.");
 
@@ -47,6 +64,7 @@ const auroraCluster = z
     kind: z.literal("aurora").describe("An Aurora cluster."),
     identifier: identifier.describe("Its DBClusterIdentifier."),
     majorVersion,
+    parameters,
   })
   .describe("An Aurora PostgreSQL cluster.");
 

@@ -4,12 +4,13 @@ import type { Environment, VpnConnection } from "../config/environment";
 import { type Names, namesOf } from "../config/names";
 import { TUNNEL_PORT } from "../config/tunnel";
 import { FoundationStack } from "./foundation-stack";
+import { SourceDatabaseStack } from "./source-database-stack";
 import { VpnNodeStack } from "./vpn-node-stack";
 import { WorkerStack } from "./worker-stack";
 
 export function addStacks(app: App, environment: Environment): void {
   const names = namesOf(environment.name);
-  const { connection } = environment;
+  const { connection, source } = environment;
   const foundation = new FoundationStack(
     app,
     names.stacks.foundation,
@@ -18,6 +19,13 @@ export function addStacks(app: App, environment: Environment): void {
   const worker = addWorker(app, { environment, foundation, names });
   if (connection.mode === "vpn") {
     addVpnNode(app, { environment, connection, foundation, worker, names });
+  }
+  if (source.rds) {
+    new SourceDatabaseStack(app, names.stacks.sourceDatabase, {
+      environment,
+      rds: source.rds,
+      foundation,
+    });
   }
 }
 

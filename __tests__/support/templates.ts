@@ -1,7 +1,8 @@
 /** What Terraform gets of an environment: every stack's synthesized JSON. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type App, Testing } from "cdktf";
+import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
+import { type App, TerraformStack, Testing } from "cdktf";
 import type { Environment } from "../../config/environment";
 import { addStacks } from "../../stacks/stacks";
 
@@ -24,6 +25,17 @@ export function templatesOf(environment: Environment): Templates {
   const app = Testing.app();
   addStacks(app, environment);
   return synthesize(app, `${environment.name}-`);
+}
+
+/** Of a stack that holds nothing but what is being tested. */
+export function templateOf(build: (stack: TerraformStack) => void): Template {
+  const app = Testing.app();
+  const only = new TerraformStack(app, "stack");
+  new AwsProvider(only, "aws", { region: "us-west-1" });
+  build(only);
+  const { stack } = synthesize(app);
+  if (!stack) throw new Error("nothing was synthesized");
+  return stack;
 }
 
 export function synthesize(app: App, prefix = ""): Templates {
