@@ -114,6 +114,9 @@ problem=$(recall key-problem "")
 if [ -z "$running" ]; then
   status="wg0 is not up"
   [ -n "$problem" ] || systemctl restart wg-quick@wg0.service || true
+elif [ "$running" = "(none)" ]; then
+  status="wg0 has no key"
+  ${KEY_COMMAND} set >/dev/null && status="gave wg0 its key"
 elif [ "$dead" = 1 ]; then
   status="no handshake for more than ${STALE_SECONDS / 60} minutes: the other end is down, UDP does not get through, or it does not know the public key $running"
   # Not before the peer has stopped to accept the old one: so a rotation needs

@@ -95,6 +95,7 @@ export class WorkerStack extends EnvironmentStack {
       alertTopicArn: foundation.alertTopicArn,
       secret: given(foundation.secrets.vpnServer, "the VPN server's secret"),
       logRetentionDays: worker.logRetentionDays,
+      wayOut: this.network.wayOut ?? [],
     });
   }
 

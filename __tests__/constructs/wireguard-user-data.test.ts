@@ -245,6 +245,15 @@ describe("the firewall", () => {
     expect(chain(SERVER, "input")).toContain("udp dport 51820 accept");
   });
 
+  test.each(each)("of %s drops what no rule names", (_, host) => {
+    const rules = hostFile(host, RULES);
+    for (const hook of ["input", "forward"]) {
+      expect(rules).toContain(
+        `type filter hook ${hook} priority filter; policy drop;`,
+      );
+    }
+  });
+
   test.each(each)(
     "of %s lets nothing through the tunnel to itself",
     (_, host) => {

@@ -154,6 +154,15 @@ describe("an interface that is not there", () => {
     expect(look(120)).toMatchObject({ done: [RESTART], keyFault: 0 });
   });
 
+  test("without a key gets it, and is not said to be up", () => {
+    aNode();
+    machine.set("running", "(none)");
+    const seen = look(0);
+    expect(seen.done).toEqual(["wg set private-key"]);
+    expect(seen.said).toBe("bemi-vpn: gave wg0 its key");
+    expect(machine.get("running")).toBe(OLD_PUBLIC);
+  });
+
   test("says which key it would need, not an alarm's number", () => {
     aNode();
     machine.set("running", undefined);

@@ -117,6 +117,66 @@ test("its options reach it", () => {
   expect(JSON.stringify(template)).toContain("ssmmessages:OpenDataChannel");
 });
 
+describe("with a server of the kit's own", () => {
+  const own = (name: "vpn-nat" | "two-accounts") =>
+    changedEnvironment(name, (file) => {
+      file.destination = {
+        kind: "existing",
+        host: "audit.abcdef5ghij.us-west-1.rds.amazonaws.com",
+        database: "audit",
+        user: "bemi",
+      };
+    });
+  const nat = nodeOf(own("vpn-nat"));
+  const twoAccounts = nodeOf(own("two-accounts"));
+
+  test("the node dials the address that the worker's stack has", () => {
+    expect(userData(nat)).toMatch(
+      /^Endpoint = \$\{data\.terraform_remote_state\.cross-stack-reference-input-vpn-nat-worker\.outputs\.cross-stack-output-aws_eip\S+public_ip\}:51820$/m,
+    );
+    const rules = Object.values(
+      resourcesOf(nat, "aws_vpc_security_group_egress_rule"),
+    );
+    expect(rules.map(({ cidr_ipv4 }) => cidr_ipv4)).toContainEqual(
+      expect.stringMatching(/aws_eip\S+public_ip\}\/32$/),
+    );
+  });
+
+  test("that address is all that Terraform puts into the script", () => {
+    const tokens = userData(nat).match(/[$%]\{[^}]*\}/g) ?? [];
+    expect(new Set(tokens).size).toBe(1);
+    expect(tokens[0]).toContain("aws_eip");
+  });
+
+  test("it is in the source's account, with that account's key and topic", () => {
+    expect(twoAccounts.provider.aws).toEqual([
+      expect.objectContaining({
+        allowed_account_ids: ["333333333333"],
+        region: "eu-central-1",
+      }),
+    ]);
+    const { kms_key_id } = onlyResource(
+      twoAccounts,
+      "aws_cloudwatch_log_group",
+    );
+    expect(kms_key_id).toContain("aws_kms_keysource-key");
+    for (const alarm of Object.values(
+      resourcesOf(twoAccounts, "aws_cloudwatch_metric_alarm"),
+    )) {
+      expect(JSON.stringify(alarm.alarm_actions)).toContain(
+        "aws_sns_topicsource-alert-topic",
+      );
+    }
+    expect(userData(twoAccounts)).toContain("--region eu-central-1");
+  });
+
+  test("no other stack has anything of the node's", () => {
+    const { "vpn-node": _, ...others } = templatesOf(own("vpn-nat"));
+    expect(Object.keys(others)).toContain("worker");
+    expect(JSON.stringify(others)).not.toContain("vpn-nat-vpn-node");
+  });
+});
+
 test.each(["direct", "ssh"] as const)("%s has no VPN node", (name) => {
   expect(Object.keys(templatesOf(environmentOf(name)))).not.toContain(
     "vpn-node",
