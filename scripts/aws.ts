@@ -1,0 +1,74 @@
+/**
+ * AWS as an environment's account says: its region, and the role that it names
+ * or else the caller's own credentials.
+ */
+import { AssumeRoleCommand, STSClient } from "@aws-sdk/nested-clients/sts";
+import type { Account } from "../config/environment";
+import { awsFailure } from "./aws-failure";
+import { Failure } from "./command-line";
+
+/** Attempts of the SDK with growing pauses, about 10 s in all when throttled. */
+const MAX_ATTEMPTS = 6;
+
+/** What every client is made with. */
+export function clientSettings(account: Account) {
+  const { region, roleArn } = account;
+  return {
+    region,
+    maxAttempts: MAX_ATTEMPTS,
+    ...(roleArn ? { credentials: () => assumeRole(account, roleArn) } : {}),
+  };
+}
+
+/** For messages. */
+export function placeOf({ id, region }: Account): string {
+  return `account ${id}, ${region}`;
+}
+
+/**
+ * Whoever is signed in elsewhere changes nothing there.
+ * @param arn - of something that AWS found with these credentials
+ */
+export function requireAccount(
+  account: Account,
+  arn: string | undefined,
+): void {
+  const id = arn?.split(":")[4];
+  if (id === account.id) return;
+  throw new Failure(
+    `the AWS credentials are for account ${id ?? "unknown"}, but the environment is in ${account.id}: set AWS_PROFILE to a profile of that account, or give the environment's account a roleArn; nothing was changed`,
+  );
+}
+
+async function assumeRole(account: Account, roleArn: string) {
+  const { region, externalId } = account;
+  const client = new STSClient({ region, maxAttempts: MAX_ATTEMPTS });
+  try {
+    const { Credentials } = await client.send(
+      new AssumeRoleCommand({
+        RoleArn: roleArn,
+        RoleSessionName: "bemi-provisioning-kit",
+        ...(externalId ? { ExternalId: externalId } : {}),
+      }),
+    );
+    if (!Credentials?.AccessKeyId || !Credentials.SecretAccessKey) {
+      throw new Failure(`the role ${roleArn} came without credentials`);
+    }
+    return {
+      accessKeyId: Credentials.AccessKeyId,
+      secretAccessKey: Credentials.SecretAccessKey,
+      ...(Credentials.SessionToken
+        ? { sessionToken: Credentials.SessionToken }
+        : {}),
+      ...(Credentials.Expiration ? { expiration: Credentials.Expiration } : {}),
+    };
+  } catch (error) {
+    throw awsFailure(error, {
+      doing: `assume the role ${roleArn}`,
+      meanings: {
+        AccessDenied:
+          "its trust policy does not name you, wants another externalId, or sts:AssumeRole is not allowed to you",
+      },
+    });
+  }
+}
