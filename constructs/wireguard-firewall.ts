@@ -10,16 +10,18 @@ export function renderNodeFirewall(node: NodeSettings): string {
   const { forwarding, serverAddress, nodeAddress, databasePort } = node;
   const fromServer = `iifname "wg0" ip saddr ${serverAddress}`;
   const isProxy = forwarding === "proxy";
+  const isSshOpen = node.sshCidrs.length > 0;
   return renderTable({
-    sets: isProxy ? [] : [set("databases", node.databaseCidrs)],
+    sets: [
+      ...(isProxy ? [] : [set("databases", node.databaseCidrs)]),
+      ...(isSshOpen ? [set("administrators", node.sshCidrs)] : []),
+    ],
     tunnelInput: isProxy
       ? [
           `${fromServer} ip daddr ${nodeAddress} tcp dport ${databasePort} accept`,
         ]
       : [],
-    input: node.sshCidrs.length
-      ? [`ip saddr { ${node.sshCidrs.join(", ")} } tcp dport 22 accept`]
-      : [],
+    input: isSshOpen ? ["ip saddr @administrators tcp dport 22 accept"] : [],
     forward: isProxy
       ? []
       : [
@@ -50,6 +52,7 @@ export function renderServerFirewall(server: ServerSettings): string {
   });
 }
 
+/** Networks may overlap in it: outside of a set nft refuses that. */
 function set(name: string, cidrs: readonly string[]): string {
   return `set ${name} { type ipv4_addr; flags interval; auto-merge; elements = { ${cidrs.join(", ")} } }`;
 }

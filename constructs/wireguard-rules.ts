@@ -35,7 +35,7 @@ export function nodeRules(node: NodeRules): SecurityRule[] {
       cidr: isName ? "0.0.0.0/0" : `${node.serverHost}/32`,
       description: "WireGuard to the VPN server",
     },
-    ...node.databaseCidrs.map(
+    ...each(node.databaseCidrs).map(
       (cidr): SecurityRule => ({
         id: `egress-database-${idOf(cidr)}`,
         direction: "egress",
@@ -46,7 +46,7 @@ export function nodeRules(node: NodeRules): SecurityRule[] {
       }),
     ),
     HTTPS,
-    ...node.sshCidrs.map(
+    ...each(node.sshCidrs).map(
       (cidr): SecurityRule => ({
         id: `ingress-ssh-${idOf(cidr)}`,
         direction: "ingress",
@@ -69,7 +69,7 @@ export interface ServerRules {
 /** What it forwards into the tunnel leaves it as WireGuard, on a known flow. */
 export function serverRules(server: ServerRules): SecurityRule[] {
   return [
-    ...server.allowedCidrs.map(
+    ...each(server.allowedCidrs).map(
       (cidr): SecurityRule => ({
         id: `ingress-tunnel-${idOf(cidr)}`,
         direction: "ingress",
@@ -100,6 +100,11 @@ const HTTPS: SecurityRule = {
   cidr: "0.0.0.0/0",
   description: "AWS APIs and the packages of Amazon Linux",
 };
+
+/** EC2 refuses a second rule that says the same. */
+function each(cidrs: readonly string[]): string[] {
+  return [...new Set(cidrs)];
+}
 
 /** By network, not by place: one more does not replace those after it. */
 function idOf(cidr: string): string {

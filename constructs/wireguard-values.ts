@@ -103,8 +103,7 @@ function check(
   value: string,
   allowed: readonly [RegExp, ...RegExp[]],
 ): void {
-  // `$` of a pattern also matches before a last line break.
-  if (!/\s/.test(value) && allowed.some((one) => one.test(value))) return;
+  if (allowed.some((one) => one.test(value))) return;
   refuse(name, value, allowed.join(" or "));
 }
 
@@ -124,7 +123,6 @@ function checkCidrs(
     if (
       rest.length === 0 &&
       IPV4.test(address) &&
-      !/\s/.test(cidr) &&
       prefix >= shortestPrefix &&
       prefix <= 32
     ) {

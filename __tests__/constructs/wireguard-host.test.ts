@@ -269,7 +269,8 @@ describe("what comes in and goes out", () => {
     const { databaseSecurityGroupId: _, ...unknown } = node;
     const template = templateOf({
       ...unknown,
-      ssh: { keyName: "platform", cidrs: ["10.20.0.0/16"] },
+      // Said twice; EC2 takes a rule once.
+      ssh: { keyName: "platform", cidrs: ["10.20.0.0/16", "10.20.0.0/16"] },
     });
     expect(rules(template, "ingress")).toEqual(["tcp 22 10.20.0.0/16"]);
     expect(onlyResource(template, "aws_instance").key_name).toBe("platform");

@@ -14,7 +14,9 @@ const hosts: Record<string, string> = {
   "node, proxy": renderNodeUserData({ ...nodeSettings, forwarding: "proxy" }),
   "node, ssh": renderNodeUserData({
     ...nodeSettings,
-    sshCidrs: ["10.20.0.0/16", "192.0.2.7/32"],
+    // One within the other, as somebody may write them.
+    sshCidrs: ["10.20.0.0/16", "10.20.30.0/24", "192.0.2.7/32"],
+    databaseCidrs: ["10.20.30.0/24", "10.20.30.0/24"],
   }),
   "node, name of the server": renderNodeUserData({
     ...nodeSettings,
@@ -266,8 +268,12 @@ describe("the firewall", () => {
   );
 
   test("of the node is open for SSH to those who are named", () => {
-    expect(chain(hosts["node, ssh"] ?? "", "input")).toContain(
-      "ip saddr { 10.20.0.0/16, 192.0.2.7/32 } tcp dport 22 accept",
+    const host = hosts["node, ssh"] ?? "";
+    expect(chain(host, "input")).toContain(
+      "ip saddr @administrators tcp dport 22 accept",
+    );
+    expect(hostFile(host, RULES)).toMatch(
+      /set administrators \{.* elements = \{ 10\.20\.0\.0\/16, 10\.20\.30\.0\/24, 192\.0\.2\.7\/32 \} \}/,
     );
     expect(hostFile(NODE, RULES)).not.toContain("dport 22");
   });

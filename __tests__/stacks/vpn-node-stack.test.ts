@@ -59,6 +59,20 @@ PersistentKeepalive = 25
   );
 });
 
+test("a provider's addresses inside the tunnel are taken as they are", () => {
+  const template = nodeOf(
+    changedEnvironment("vpn-foreign", ({ connection }) => {
+      if (connection.mode !== "vpn") return;
+      if (connection.server?.kind !== "foreign") return;
+      connection.server.tunnelAddress = "10.99.0.1";
+      connection.server.nodeTunnelAddress = "10.99.0.9";
+    }),
+  );
+  const configuration = hostFile(userData(template), "/etc/wireguard/wg0.conf");
+  expect(configuration).toContain("Address = 10.99.0.9/32\n");
+  expect(configuration).toContain("AllowedIPs = 10.99.0.1/32\n");
+});
+
 test("it is in the source's account, with the source's key and topic", () => {
   expect(FOREIGN.provider.aws).toEqual([
     expect.objectContaining({
