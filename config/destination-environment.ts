@@ -15,9 +15,14 @@ const aurora = z
     kind: z.literal("aurora").describe("The kit makes it."),
     engineVersion: z
       .string()
-      .regex(/^1[4-8]\.\d{1,2}$/, "a version of Aurora PostgreSQL as in 17.5")
-      .default("17.5")
-      .describe("Version of Aurora PostgreSQL."),
+      .regex(
+        /^1[4-8](\.\d{1,2})?$/,
+        "a version of Aurora PostgreSQL as in 17 or 17.5",
+      )
+      .default("17")
+      .describe(
+        "Version of Aurora PostgreSQL. 17: AWS keeps the minor version up to date; 17.5: it stays that until it is changed here.",
+      ),
     minCapacityAcu: capacityAcu
       .min(0)
       .default(0.5)
@@ -39,6 +44,17 @@ const aurora = z
       .default(true)
       .describe(
         "Whether `cdktf destroy` fails rather than delete the trail. Set it to false, deploy, then destroy.",
+      ),
+    finalSnapshotSuffix: z
+      .string()
+      .max(20)
+      .regex(
+        /^[a-z0-9]+(-[a-z0-9]+)*$/,
+        "lower-case letters, digits and single hyphens",
+      )
+      .default("final")
+      .describe(
+        "Last part of the name of the snapshot that a deletion leaves; the name must not be taken by an earlier one.",
       ),
     readers: z
       .int()
