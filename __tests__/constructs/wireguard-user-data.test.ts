@@ -361,6 +361,20 @@ describe("a host", () => {
     expect(second).not.toBe(NODE);
   });
 
+  test.each(each)(
+    "%s shows its scripts and its tunnel to root alone",
+    (_, host) => {
+      const modes = new Map(
+        [...host.matchAll(/^install -D -m (\d+) \/dev\/stdin (\S+) /gm)].map(
+          ([, mode, path]) => [path, mode],
+        ),
+      );
+      expect(modes.get(CONFIGURATION)).toBe("0600");
+      expect(modes.get(KEY)).toBe("0700");
+      expect(modes.get(WATCH)).toBe("0700");
+    },
+  );
+
   test.each(each)("%s keeps no key of its secret", (_, host) => {
     const script = hostFile(host, KEY);
     expect(script).not.toMatch(/>\s*"?\/|<<</);
