@@ -165,7 +165,7 @@ export class WorkerStack extends EnvironmentStack {
     }
     if (problems.length === 0) return;
     // Terraform wants a condition to be about something; this is never true.
-    const condition = Op.eq(Fn.lengthOf(foundation.repositoryArn), 0);
+    const condition = Op.lt(Fn.lengthOf(foundation.repositoryArn), 1);
     this.worker.cluster.lifecycle = {
       precondition: problems.map((errorMessage) => ({
         condition,
