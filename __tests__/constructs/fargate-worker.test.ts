@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { Testing } from "cdktf";
 import {
   FargateWorker,
@@ -15,7 +16,10 @@ const all: WorkerTask = {
   secrets: { DB_PASSWORD: { arn: secretArn, key: "password" } },
 };
 
-function templateOf(tasks: readonly WorkerTask[] = [all]): Template {
+function templateOf(
+  tasks: readonly WorkerTask[] = [all],
+  healthPort = 8080,
+): Template {
   const text = Testing.synthScope((scope) => {
     const securityGroup = new WorkerSecurityGroup(scope, "security-group", {
       name: "bemi-prod",
@@ -40,7 +44,7 @@ function templateOf(tasks: readonly WorkerTask[] = [all]): Template {
       securityGroup,
       logGroupName: "/bemi/prod/worker",
       logRetentionDays: 365,
-      healthPort: 8080,
+      healthPort,
       tasks,
     });
   });
@@ -133,9 +137,35 @@ test("the container is stopped in order, and replaced when its worker says so", 
   });
   // ECS takes 300 s at most.
   expect(healthCheck).toMatchObject({ startPeriod: 300, retries: 3 });
-  const [kind, program] = healthCheck.command;
+});
+
+test("the container's check asks the worker itself, and takes no for an answer", async () => {
+  const status = new Status();
+  status.state = "streaming";
+  await using http = await serveHttp(
+    { host: "127.0.0.1", port: 0 },
+    status,
+    async () => "",
+  );
+  const { healthCheck } = containerOf(templateOf([all], http.port));
+  const [kind, program, ...parameters] = healthCheck.command as string[];
   expect([kind, program]).toEqual(["CMD", "node"]);
-  expect(healthCheck.command.at(-1)).toContain("http://127.0.0.1:8080/health");
+  const check = () =>
+    new Promise<number | null>((resolve) => {
+      spawn(process.execPath, parameters).on("close", resolve);
+    });
+  expect(await check()).toBe(0);
+  status.state = "waiting";
+  expect(await check()).toBe(1);
+});
+
+test("a worker that does not answer fails the check", async () => {
+  const { healthCheck } = containerOf(templateOf([all], 1));
+  const [, , ...parameters] = healthCheck.command as string[];
+  const code = await new Promise<number | null>((resolve) => {
+    spawn(process.execPath, parameters).on("close", resolve);
+  });
+  expect(code).toBe(1);
 });
 
 test("its log is the encrypted one, and a full buffer stops no trail", () => {
