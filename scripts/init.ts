@@ -68,14 +68,9 @@ function write(
     for (const { path, message } of unfilled) {
       console.log(`  ${path}: ${message.slice(UNFILLED.length + 2)}`);
     }
-    console.log(
-      "\nThen check it, which needs neither network nor credentials:",
-    );
-  } else {
-    console.log("\nCheck it, which needs neither network nor credentials:");
   }
   console.log(
-    `  npm run synth\nand deploy it (docs/deploy.md has every step):\n  npm run deploy -- ${name}`,
+    `\nThen check it, which needs neither network nor credentials:\n  npm run synth\nand go on with docs/deploy.md, “The foundation”:\n  npx cdktf deploy ${name}-foundation`,
   );
   return exitCodes.done;
 }
