@@ -5,6 +5,8 @@ import {
   type WorkerTask,
 } from "../../constructs/fargate-worker";
 import { WorkerSecurityGroup } from "../../constructs/worker-security-group";
+import { serveHttp } from "../../worker/http";
+import { Status } from "../../worker/status";
 import { onlyResource, resourcesOf, type Template } from "../support/templates";
 
 const secretArn =
