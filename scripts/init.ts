@@ -70,7 +70,7 @@ function write(
     }
   }
   console.log(
-    `\nThen check it, which needs neither network nor credentials:\n  npm run synth\nand go on with docs/deploy.md, “The foundation”:\n  npx cdktf deploy ${name}-foundation`,
+    `\nThen check it, which needs neither network nor credentials:\n  npm run synth\nand deploy it (docs/deploy.md has every step):\n  npm run deploy -- ${name}`,
   );
   return exitCodes.done;
 }

@@ -87,7 +87,7 @@ test.each([
   using place = workplace();
   const { status, stdout, stderr } = init(place.folder, name, ...args);
   expect([status, stderr]).toEqual([0, ""]);
-  expect(stdout).toContain(`npx cdktf deploy ${name}-foundation`);
+  expect(stdout).toContain(`npm run deploy -- ${name}`);
   expect(stdout).not.toContain("Fill in");
   const path = join(place.folder, "environments", `${name}.json`);
   expect(readEnvironment(path, readFileSync(path, "utf8")).name).toBe(name);
