@@ -285,7 +285,13 @@ describe("what comes in and goes out", () => {
     expect(rules(SERVER, "egress")).toEqual(["tcp 443 0.0.0.0/0"]);
   });
 
-  test.each(both)("every rule of the %s says what it is for", (_, template) => {
+  test.each([
+    ...both,
+    [
+      "node with SSH",
+      templateOf({ ...node, ssh: { keyName: "a", cidrs: ["10.20.0.0/16"] } }),
+    ] as const,
+  ])("every rule of the %s says what it is for", (_, template) => {
     const all = ["ingress", "egress"].flatMap((direction) =>
       Object.values(
         resourcesOf(template, `aws_vpc_security_group_${direction}_rule`),
