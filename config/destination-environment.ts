@@ -54,7 +54,7 @@ const aurora = z
       )
       .default("final")
       .describe(
-        "Last part of the name of the snapshot that a deletion leaves; the name must not be taken by an earlier one.",
+        "Last part of the name of the snapshot that a deletion leaves; the name must not be taken by an earlier one. The snapshot needs the foundation's key: once that is destroyed there are 30 days to copy it under another.",
       ),
     readers: z
       .int()

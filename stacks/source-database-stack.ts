@@ -74,7 +74,7 @@ export class SourceDatabaseStack extends EnvironmentStack {
 /** One sentence with the commands; `npm run attach` does the same, with checks. */
 function leftToDo(
   { name, source }: Environment,
-  { kind, identifier }: Rds,
+  { kind, identifier, parameters }: Rds,
   group: string,
 ): string {
   const aws = (command: string) =>
@@ -93,5 +93,10 @@ function leftToDo(
         ];
   const writer =
     kind === "instance" ? "" : ", with the writer's name before it";
-  return `Run \`npm run attach -- ${name}\`, or attach the group, in place of the one that the database has, with ${aws(attach)}, wait until ${aws(status)} prints pending-reboot${writer}, and reboot the database, which takes its connections for some seconds to minutes, with ${aws(reboot)}.`;
+  // Which not every version does by itself.
+  const tls =
+    parameters["rds.force_ssl"] === undefined
+      ? " (clients without TLS are refused from then on, unless source.rds.parameters sets rds.force_ssl to 0)"
+      : "";
+  return `Run \`npm run attach -- ${name}\`, or attach the group, in place of the one that the database has, with ${aws(attach)}${tls}, wait until ${aws(status)} prints pending-reboot${writer}, and reboot the database, which takes its connections for some seconds to minutes, with ${aws(reboot)}.`;
 }

@@ -154,6 +154,16 @@ describe("the outputs", () => {
     );
   });
 
+  test("warn of what else the group changes", () => {
+    expect(textOf("direct")).toContain("clients without TLS are refused");
+    const { "source-database": template } = templatesOf(
+      changedEnvironment("direct", ({ source }) => {
+        if (source.rds) source.rds.parameters = { "rds.force_ssl": "0" };
+      }),
+    );
+    expect(template?.output?.left_to_do?.value).not.toContain("TLS");
+  });
+
   test.each<EnvironmentName>(["direct", "aurora-source"])(
     "of %s are one sentence, in which Terraform replaces the name alone",
     (name) => {
