@@ -29,6 +29,8 @@ export interface Names {
   };
   /** Of the image's repository. */
   readonly repository: string;
+  /** Of RDS: the cluster that the kit makes for the trail. */
+  readonly auditDatabase: string;
   /** Of ECS. */
   readonly cluster: string;
   /** Of ECS, and family of its tasks; with shards `-<shard>` follows. */
@@ -64,6 +66,7 @@ export function namesOf(environment: string): Names {
       destination: secret("destination"),
     },
     repository: `bemi-${environment}-worker`,
+    auditDatabase: `bemi-${environment}-audit`,
     cluster: `bemi-${environment}`,
     service: `bemi-${environment}-worker`,
     logGroups: {

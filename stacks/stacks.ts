@@ -40,8 +40,7 @@ function addWorker(
   { environment, foundation, names }: Parts,
 ): WorkerStack | undefined {
   const { worker } = environment;
-  // An audit database is yet to be made by the kit.
-  if (!worker || environment.destination.kind === "aurora") return undefined;
+  if (!worker) return undefined;
   return new WorkerStack(app, names.stacks.worker, {
     environment,
     worker,
@@ -77,7 +76,7 @@ function addVpnNode(
           host: worker.vpnServer.address,
           port: TUNNEL_PORT,
         };
-  if (!endpoint) return;
+  if (!endpoint) throw new Error("a VPN node without a server to dial");
   new VpnNodeStack(app, names.stacks.vpnNode, {
     environment,
     connection,

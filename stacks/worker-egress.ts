@@ -42,6 +42,7 @@ export function sourceEgress({ source, connection }: Environment): EgressRules {
 export function destinationEgress(destination: {
   readonly host: string;
   readonly port: number;
+  /** Goes before the host: nothing beside the database is reached. */
   readonly securityGroupId?: string | undefined;
 }): EgressRules {
   const { host, port, securityGroupId } = destination;

@@ -1,10 +1,11 @@
 /** Everything of the worker's side: network, destination, worker, alarms. */
-import { Fn, Op, TerraformOutput } from "cdktf";
+import { Fn, type ITerraformDependable, Op, TerraformOutput } from "cdktf";
 import type { Construct } from "constructs";
 import type { Environment, WorkerEnvironment } from "../config/environment";
 import { METRIC_NAMESPACES, type Names, namesOf } from "../config/names";
 import { slotLimitMib } from "../config/slot-limit";
 import { TUNNEL_PORT } from "../config/tunnel";
+import { AuditDatabase } from "../constructs/audit-database";
 import { FargateWorker, type WorkerTask } from "../constructs/fargate-worker";
 import { WorkerAlarms } from "../constructs/worker-alarms";
 import { WorkerDashboard } from "../constructs/worker-dashboard";
@@ -28,6 +29,11 @@ import {
   workerVariablesOf,
 } from "./worker-variables";
 
+type AuroraDestination = Extract<
+  Environment["destination"],
+  { kind: "aurora" }
+>;
+
 export interface WorkerStackProps {
   readonly environment: Environment;
   /** Of the environment, which has one. */
@@ -44,6 +50,8 @@ export class WorkerStack extends EnvironmentStack {
   readonly vpnServer: VpnServer | undefined;
   readonly #props: WorkerStackProps;
   readonly #names: Names;
+  /** A cluster answers nobody before its writer is there. */
+  #destinationReady: readonly ITerraformDependable[] = [];
 
   constructor(scope: Construct, id: string, props: WorkerStackProps) {
     const { environment, worker, foundation } = props;
@@ -100,11 +108,8 @@ export class WorkerStack extends EnvironmentStack {
   }
 
   #addDestination(): DestinationEndpoint {
-    const { environment, foundation } = this.#props;
-    const { destination } = environment;
-    if (destination.kind === "aurora") {
-      throw new Error("not yet");
-    }
+    const { destination } = this.environment;
+    if (destination.kind === "aurora") return this.#addDatabase(destination);
     this.#allow(destinationEgress(destination));
     return {
       host: destination.host,
@@ -112,9 +117,48 @@ export class WorkerStack extends EnvironmentStack {
       database: destination.database,
       user: destination.user,
       secretArn: given(
-        foundation.secrets.destination,
+        this.#props.foundation.secrets.destination,
         "the destination's secret",
       ).arn,
+    };
+  }
+
+  /** The worker writes as its administrator, whose password only RDS knows. */
+  #addDatabase(destination: AuroraDestination): DestinationEndpoint {
+    const { worker, foundation } = this.#props;
+    const name = this.#names.auditDatabase;
+    const database = new AuditDatabase(this, "audit-database", {
+      name,
+      accountId: worker.account.id,
+      region: worker.account.region,
+      vpcId: this.network.vpcId,
+      subnetIds: this.network.privateSubnetIds,
+      clientSecurityGroupIds: [this.securityGroup.securityGroup.id],
+      kmsKeyArn: foundation.kmsKeyArn,
+      engineVersion: destination.engineVersion,
+      minCapacityAcu: destination.minCapacityAcu,
+      maxCapacityAcu: destination.maxCapacityAcu,
+      backupRetentionDays: destination.backupRetentionDays,
+      deletionProtection: destination.deletionProtection,
+      readers: destination.readers,
+      finalSnapshotIdentifier: `${name}-${destination.finalSnapshotSuffix}`,
+      logRetentionDays: worker.logRetentionDays,
+      alarmTopicArn: foundation.alertTopicArn,
+    });
+    this.#allow(
+      destinationEgress({
+        host: database.endpoint,
+        port: database.port,
+        securityGroupId: database.securityGroupId,
+      }),
+    );
+    this.#destinationReady = database.instances.slice(0, 1);
+    return {
+      host: database.endpoint,
+      port: String(database.port),
+      database: database.databaseName,
+      user: database.masterUsername,
+      secretArn: database.masterSecretArn,
     };
   }
 
@@ -126,7 +170,7 @@ export class WorkerStack extends EnvironmentStack {
       region: account.region,
       accountId: account.id,
       kmsKeyArn: foundation.kmsKeyArn,
-      image: `${foundation.repositoryUrl}@${worker.imageDigest ?? "none-yet"}`,
+      image: `${foundation.repositoryUrl}@${worker.imageDigest ?? NO_IMAGE}`,
       repositoryArn: foundation.repositoryArn,
       cpuUnits: worker.cpu,
       memoryMib: worker.memoryMib,
@@ -139,7 +183,7 @@ export class WorkerStack extends EnvironmentStack {
       tasks: slots.map(({ id, serviceName, variables }): WorkerTask => {
         return { id, name: serviceName, ...variables };
       }),
-      dependsOn: this.network.wayOut ?? [],
+      dependsOn: [...(this.network.wayOut ?? []), ...this.#destinationReady],
     });
   }
 
@@ -261,6 +305,9 @@ export class WorkerStack extends EnvironmentStack {
     }
   }
 }
+
+/** Stands where the digest will; such a stack is never deployed. */
+const NO_IMAGE = `sha256:${"0".repeat(64)}`;
 
 /** One replication slot with its worker. */
 interface Slot {

@@ -34,9 +34,8 @@ export interface DestinationEndpoint {
   readonly host: string;
   readonly port: string;
   readonly database: string;
-  /** @default - the key `username` of the secret */
-  readonly user?: string;
-  /** With the keys `password` and, without `user`, `username`. */
+  readonly user: string;
+  /** Its key `password` is the user's. */
   readonly secretArn: string;
 }
 
@@ -115,12 +114,9 @@ function destinationVariables(destination: DestinationEndpoint) {
       DEST_DB_HOST: host,
       DEST_DB_PORT: port,
       DEST_DB_NAME: database,
-      ...(user === undefined ? {} : { DEST_DB_USER: user }),
+      DEST_DB_USER: user,
     },
-    secrets: {
-      DEST_DB_PASSWORD: { arn, key: "password" },
-      ...(user === undefined ? { DEST_DB_USER: { arn, key: "username" } } : {}),
-    },
+    secrets: { DEST_DB_PASSWORD: { arn, key: "password" } },
   };
 }
 

@@ -112,13 +112,10 @@ export const iamRules: readonly Rule[] = [
   {
     ids: ["CKV_AWS_274", "IAM4"],
     says: "no policy of AWS's own is attached: they allow more than is needed",
-    types: ["aws_iam_role_policy_attachment"],
-    holds: (attachment) =>
-      !String(at(attachment, "policy_arn")).includes(":aws:policy/") ||
-      // RDS's enhanced monitoring knows no other.
-      String(at(attachment, "policy_arn")).endsWith(
-        ":aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
-      ),
+    types: ["aws_iam_role_policy_attachment", "aws_iam_role"],
+    holds: (resource) =>
+      !String(at(resource, "policy_arn")).includes(":aws:policy/") &&
+      at(resource, "managed_policy_arns") === undefined,
     counterexample: {
       policy_arn: "arn:aws:iam::aws:policy/AdministratorAccess",
     },

@@ -1,4 +1,5 @@
 import type { Environment } from "../../config/environment";
+import { readSettings } from "../../worker/settings/settings";
 import {
   changedEnvironment,
   type EnvironmentFile,
@@ -7,6 +8,7 @@ import {
   environmentOf,
   publicKeys,
 } from "../support/environments";
+import { generateSshKey } from "../support/ssh-keys";
 import {
   type Block,
   onlyResource,
@@ -14,6 +16,15 @@ import {
   type Template,
   templatesOf,
 } from "../support/templates";
+
+const templates = new Map<EnvironmentName, Template>();
+
+/** As the file has it; with most of them the kit makes the destination. */
+function complete(name: EnvironmentName): Template {
+  const template = templates.get(name) ?? workerOf(environmentOf(name));
+  templates.set(name, template);
+  return template;
+}
 
 const existingDestination: EnvironmentFile["destination"] = {
   kind: "existing",
@@ -83,6 +94,87 @@ test.each<[EnvironmentName, string[]]>([
   expect(egressOf(plain(name))).toEqual(expected);
 });
 
+test("the kit's own destination is reached, and its group only", () => {
+  const reached = egressOf(complete("direct"));
+  expect(reached).toHaveLength(3);
+  expect(reached).toEqual(
+    expect.arrayContaining([
+      toAws,
+      "5432 0.0.0.0/0",
+      expect.stringMatching(
+        /^5432 \$\{aws_security_group\.audit-database_.*\.id\}$/,
+      ),
+    ]),
+  );
+  const [rule] = all(complete("direct"), "aws_vpc_security_group_ingress_rule");
+  expect(rule).toMatchObject({
+    security_group_id: expect.stringContaining("audit-database"),
+    referenced_security_group_id: expect.stringMatching(
+      /^\$\{aws_security_group\.security-group_/,
+    ),
+  });
+});
+
+test("the kit's own destination is what the file asks for", () => {
+  const template = complete("vpn-options");
+  expect(onlyResource(template, "aws_rds_cluster")).toMatchObject({
+    cluster_identifier: "bemi-vpn-options-audit",
+    final_snapshot_identifier: "bemi-vpn-options-audit-final",
+    serverlessv2_scaling_configuration: { min_capacity: 0.5, max_capacity: 8 },
+    deletion_protection: true,
+  });
+  expect(all(template, "aws_rds_cluster_instance")).toHaveLength(2);
+  expect(template.output?.destination_endpoint?.value).toMatch(
+    /^\$\{aws_rds_cluster\..*\.endpoint\}:5432$/,
+  );
+});
+
+test("the worker writes there with the password that RDS keeps, and starts when there is a writer", () => {
+  const template = complete("direct");
+  const { container_definitions } = onlyResource(
+    template,
+    "aws_ecs_task_definition",
+  );
+  const [{ secrets }] = JSON.parse(String(container_definitions));
+  const password = secrets.find(
+    ({ name }: { name: string }) => name === "DEST_DB_PASSWORD",
+  );
+  const secret =
+    /^\$\{aws_rds_cluster\..*\.master_user_secret\[0\]\.secret_arn\}/;
+  expect(password.valueFrom).toMatch(secret);
+  expect(password.valueFrom).toMatch(/:password::$/);
+  const { policy } = onlyExecutionPolicy(template);
+  expect(policy).toContain("master_user_secret[0].secret_arn");
+  const { depends_on } = onlyResource(template, "aws_ecs_service");
+  const writers = (depends_on as string[]).filter((one) =>
+    one.startsWith("aws_rds_cluster_instance."),
+  );
+  expect(writers).toHaveLength(1);
+});
+
+function onlyExecutionPolicy(template: Template): { policy: string } {
+  const found = Object.entries(
+    resourcesOf(template, "aws_iam_role_policy"),
+  ).filter(([id]) => id.includes("execution-policy"));
+  expect(found).toHaveLength(1);
+  return { policy: String(found[0]?.[1].policy) };
+}
+
+test("a destination that was there has the user and secret of the file", () => {
+  const template = complete("existing-destination");
+  expect(all(template, "aws_rds_cluster")).toEqual([]);
+  const { container_definitions } = onlyResource(
+    template,
+    "aws_ecs_task_definition",
+  );
+  const [{ environment, secrets }] = JSON.parse(String(container_definitions));
+  expect(environment).toContainEqual({ name: "DEST_DB_USER", value: "bemi" });
+  expect(secrets).toContainEqual({
+    name: "DEST_DB_PASSWORD",
+    valueFrom: expect.stringMatching(/destination-secret.*arn\}:password::$/),
+  });
+});
+
 test("a source and a jump host by their addresses are the only ones that are reached", () => {
   const source = changedEnvironment("direct", (file) => {
     file.source.host = "198.51.100.7";
@@ -105,7 +197,7 @@ test("a destination's own group limits where the worker connects", () => {
 test.each(withWorker)(
   "%s: every rule and group says what it is for, in letters that EC2 takes",
   (name) => {
-    const template = plain(name);
+    const template = complete(name);
     const described = [
       ...all(template, "aws_security_group"),
       ...all(template, "aws_vpc_security_group_egress_rule"),
@@ -246,6 +338,45 @@ test("the image is the one whose digest the file has", () => {
   expect(image).toMatch(/\.outputs\.[\w-]+repository_url\}@sha256:[0-9a-f]+$/);
 });
 
+interface Container {
+  readonly environment: readonly { name: string; value: string }[];
+  readonly secrets: readonly { name: string; valueFrom: string }[];
+}
+
+const secretValues: Readonly<Record<string, string>> = {
+  password: "hush",
+  privateKey: generateSshKey().private,
+};
+
+/** As Terraform and ECS would fill it in. */
+function processOf({ environment, secrets }: Container) {
+  return Object.fromEntries([
+    ...environment.map(({ name, value }) => [
+      name,
+      value.replaceAll(/\$\{[^}]*\}/g, "audit.example"),
+    ]),
+    ...secrets.map(({ name, valueFrom }) => {
+      const [, key] = /\}:(\w+)::$/.exec(valueFrom) ?? [];
+      return [name, secretValues[key ?? ""]];
+    }),
+  ]);
+}
+
+test.each(withWorker)(
+  "%s: the worker accepts every task's variables",
+  (name) => {
+    const definitions = all(complete(name), "aws_ecs_task_definition");
+    expect(definitions.length).toBe(name === "shards" ? 2 : 1);
+    for (const { container_definitions } of definitions) {
+      const [container] = JSON.parse(String(container_definitions));
+      const settings = readSettings(processOf(container));
+      expect(settings.warnings).toEqual([]);
+      expect(settings.destinationIsSource).toBe(false);
+      expect(settings.source.database).toBe("shop");
+    }
+  },
+);
+
 interface Lifecycle {
   readonly precondition: readonly {
     readonly condition: string;
@@ -307,7 +438,7 @@ test("the source keeps half of what it may before it is an alarm", () => {
 test.each(withWorker)(
   "%s: of the foundation it knows ARNs and addresses alone",
   (name) => {
-    const template = plain(name);
+    const template = complete(name);
     const used = JSON.stringify(template.resource).matchAll(
       /outputs\.cross-stack-output-([\w-]+)/g,
     );
@@ -340,7 +471,7 @@ function graphOf(template: Template): Map<string, Set<string>> {
 }
 
 test.each(withWorker)("%s: nothing waits for itself", (name) => {
-  const graph = graphOf(plain(name));
+  const graph = graphOf(complete(name));
   expect(graph.size).toBeGreaterThan(10);
   const left = new Map(graph);
   for (;;) {
@@ -354,7 +485,7 @@ test.each(withWorker)("%s: nothing waits for itself", (name) => {
 });
 
 test.each(withWorker)("%s: a second synthesis is the same", (name) => {
-  expect(fresh(name)).toEqual(plain(name));
+  expect(workerOf(environmentOf(name))).toEqual(complete(name));
 });
 
 // A construct by another id is another resource: what was there is destroyed.

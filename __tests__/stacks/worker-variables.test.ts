@@ -19,6 +19,7 @@ const endpoints: WorkerEndpoints = {
     host: "audit.cluster-abcdef5ghij.us-west-1.rds.amazonaws.com",
     port: "5432",
     database: "audit",
+    user: "trail",
     secretArn: "arn:destination",
   },
   secrets: { source: "arn:source", ssh: "arn:ssh" },
@@ -28,7 +29,6 @@ const endpoints: WorkerEndpoints = {
 const secretValues: Readonly<Record<string, string>> = {
   "arn:source password": "of the source",
   "arn:destination password": "of the destination",
-  "arn:destination username": "postgres",
   "arn:ssh privateKey": generateSshKey().private,
 };
 
@@ -73,7 +73,7 @@ test.each(withWorker)(
       host: endpoints.destination.host,
       port: 5432,
       database: "audit",
-      user: "postgres",
+      user: "trail",
       tls: { mode: "verify-full", serverName: endpoints.destination.host },
     });
     expect(await destination.password()).toBe("of the destination");
@@ -159,16 +159,6 @@ test.each<EnvironmentName>(["direct", "vpn-nat", "vpn-proxy"])(
     expect(settingsOf(environmentOf(name))).not.toHaveProperty("ssh");
   },
 );
-
-test("a destination that was there is reached as its own user", () => {
-  const { environment, secrets } = workerVariablesOf(
-    environmentOf("direct"),
-    undefined,
-    { ...endpoints, destination: { ...endpoints.destination, user: "trail" } },
-  );
-  expect(environment.DEST_DB_USER).toBe("trail");
-  expect(secrets).not.toHaveProperty("DEST_DB_USER");
-});
 
 test("each shard has a slot, a publication and tables of its own", () => {
   const environment = environmentOf("shards");
