@@ -48,6 +48,16 @@ export const computeRules: readonly Rule[] = [
     counterexample: {},
   },
   {
+    ids: ["CKV_AWS_46"],
+    says: "user_data has no text of a secret key's length behind a name like key",
+    types: INSTANCE,
+    holds: (instance) =>
+      !/key\s*[=:]\s*"?[A-Za-z0-9/+=]{40}/i.test(
+        String(at(instance, "user_data")),
+      ),
+    counterexample: { user_data: `SECRET_KEY=${"a".repeat(40)}` },
+  },
+  {
     ids: ["CKV2_AWS_41"],
     says: "an instance has a role",
     types: INSTANCE,
