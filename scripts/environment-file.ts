@@ -14,6 +14,7 @@ import {
 import { basename, dirname, join, relative } from "node:path";
 import type { Environment } from "../config/environment";
 import { readEnvironment } from "../config/read-environment";
+import { isEnvironmentFile } from "../config/read-environments";
 import { Failure, UsageError } from "./command-line";
 import { type JsonPath, setInJson } from "./json-edit";
 
@@ -75,9 +76,8 @@ export class EnvironmentFile {
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder)
-      .filter((file) => /^[^.].*\.json$/.test(file))
-      .map((file) => basename(file, ".json"))
-      .filter((name) => !name.endsWith(".schema"));
+      .filter(isEnvironmentFile)
+      .map((file) => basename(file, ".json"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;

@@ -7,14 +7,23 @@ export function renderKeyReport(
   shownPath: string,
   results: readonly KeyResult[],
 ): string {
-  if (results.length === 0) {
-    return `The connection mode ${environment.connection.mode} needs no keys.`;
-  }
-  const lines = results.map((result) => renderResult(result, shownPath));
   const isChanged = results.some(({ what }) => what !== "kept");
-  return [...lines, ...(isChanged ? nextSteps(environment, results) : [])].join(
-    "\n",
-  );
+  return [
+    renderKeyResults(environment, shownPath, results),
+    ...(isChanged ? nextSteps(environment, results) : []),
+  ].join("\n");
+}
+
+/** Without what is to be done next. */
+export function renderKeyResults(
+  { connection }: Environment,
+  shownPath: string,
+  results: readonly KeyResult[],
+): string {
+  if (results.length === 0) {
+    return `The connection mode ${connection.mode} needs no keys.`;
+  }
+  return results.map((result) => renderResult(result, shownPath)).join("\n");
 }
 
 function renderResult(
@@ -37,22 +46,32 @@ function nextSteps(
   results: readonly KeyResult[],
 ): string[] {
   const { connection, name } = environment;
-  const steps: string[] = [];
-  if (connection.mode === "ssh") {
-    steps.push(...jumpHostSteps(environment, results));
-  }
-  if (connection.mode === "vpn" && connection.server.kind === "foreign") {
-    steps.push(
-      "give the VPN node's public key above to the provider of the VPN server",
-    );
-  }
-  steps.push(`npm run deploy -- ${name}`);
+  const steps = [
+    ...renderHandover(environment, results),
+    `npm run deploy -- ${name}`,
+  ];
   if (connection.mode === "vpn" && results.some(replacesKeyInUse)) {
     steps.push(
       "a host takes its new key from Secrets Manager within minutes, the other end learns of it by the deployment; until both have it the tunnel rests, and nothing is lost",
     );
   }
   return ["Next:", ...steps.map((step, index) => `  ${index + 1}. ${step}`)];
+}
+
+/** To whom else the public halves have to be given, as sentences. */
+export function renderHandover(
+  environment: Environment,
+  results: readonly KeyResult[],
+): string[] {
+  const { connection } = environment;
+  if (results.every(({ what }) => what === "kept")) return [];
+  if (connection.mode === "ssh") return jumpHostSteps(environment, results);
+  if (connection.mode === "vpn" && connection.server.kind === "foreign") {
+    return [
+      "give the VPN node's public key above to the provider of the VPN server",
+    ];
+  }
+  return [];
 }
 
 function jumpHostSteps(

@@ -1,0 +1,132 @@
+import { PassThrough, Writable } from "node:stream";
+import { namesOf } from "../../config/names";
+import {
+  missingSecrets,
+  neededSecret,
+  storePassword,
+} from "../../scripts/secret/database-secret";
+import { readHidden } from "../../scripts/secret/hidden-line";
+import { environmentOf } from "../support/environments";
+import { FakeSecrets } from "../support/fake-secrets";
+
+const environment = environmentOf("existing-destination");
+const names = namesOf("existing-destination").secrets;
+const PASSWORD = 'p"ä\\ss wörd';
+
+let secrets: FakeSecrets;
+
+beforeEach(() => {
+  secrets = new FakeSecrets();
+  secrets.add(names.source, names.destination);
+});
+
+afterEach(() => secrets.mock.restore());
+
+const store = (
+  password: string,
+  database: "source" | "destination" = "source",
+) => storePassword(environment, neededSecret(environment, database), password);
+
+test.each([
+  ["source", names.source, "bemi"],
+  ["destination", names.destination, "bemi"],
+] as const)(
+  "the password at the %s is kept with the role's name",
+  async (database, name, username) => {
+    expect(await store(PASSWORD, database)).toBe("stored");
+    expect(secrets.current(name)).toBe(
+      JSON.stringify({ username, password: PASSWORD }),
+    );
+    expect(secrets.writes).toBe(1);
+  },
+);
+
+test("the same password is not written again, another one is", async () => {
+  await store(PASSWORD);
+  expect(await store(PASSWORD)).toBe("unchanged");
+  expect(await store("another")).toBe("stored");
+  expect(secrets.previous(names.source)).toContain("wörd");
+});
+
+test.each([
+  ["", "is empty"],
+  ["two\nlines", "line break"],
+  ["nul\u0000", "control character"],
+  ["x".repeat(1025), "more than 1024"],
+])(
+  "the password %j is refused, and not repeated",
+  async (password, expected) => {
+    const error = await store(password).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: "Failure" });
+    const { message } = error as Error;
+    expect(message).toContain(expected);
+    if (password) expect(message).not.toContain(password);
+    expect(secrets.writes).toBe(0);
+  },
+);
+
+test("a destination that the kit makes has no password to give", () => {
+  expect(() => neededSecret(environmentOf("direct"), "destination")).toThrow(
+    "whose password RDS keeps",
+  );
+  expect(() => neededSecret(environmentOf("vpn-foreign"), "source")).toThrow(
+    "no worker of its own",
+  );
+});
+
+test("what has no value yet is found", async () => {
+  await store(PASSWORD);
+  const missing = await missingSecrets(environment);
+  expect(missing.map(({ database }) => database)).toEqual(["destination"]);
+});
+
+/** A terminal on which somebody types. */
+function terminal(...lines: readonly string[]) {
+  const input = Object.assign(new PassThrough(), { isTTY: true });
+  let shown = "";
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      shown += chunk;
+      // The next line comes after its question, as from a person.
+      if (/: $/.test(String(chunk))) {
+        const line = lines[shown.split(": ").length - 2];
+        if (line !== undefined) setImmediate(() => input.write(line));
+      }
+      done();
+    },
+  });
+  return { input, output, shown: () => shown };
+}
+
+test("what is typed is not shown, and backspace works", async () => {
+  const { input, output, shown } = terminal("hunx\u007fter2\r", "hunter2\r");
+  expect(await readHidden("Password", { input, output })).toBe("hunter2");
+  expect(shown()).toBe("Password: \nThe same again: \n");
+});
+
+test("a slip is noticed", async () => {
+  const { input, output } = terminal("hunter2\r", "hunter3\r");
+  await expect(readHidden("Password", { input, output })).rejects.toThrow(
+    "not the same",
+  );
+});
+
+test("Ctrl-C ends the question", async () => {
+  const { input, output } = terminal("hunt\u0003");
+  await expect(readHidden("Password", { input, output })).rejects.toThrow(
+    "interrupted",
+  );
+});
+
+test.each([
+  ["hunter2\n", "hunter2"],
+  ["hunter2", "hunter2"],
+  ["hunter2\r\n", "hunter2"],
+  [" hunter2 \n", " hunter2 "],
+])("%j from a pipe is the password %j", async (piped, expected) => {
+  const input = new PassThrough();
+  input.end(piped);
+  const output = new PassThrough();
+  expect(await readHidden("Password", { input, output })).toBe(expected);
+  expect(output.read()).toBeNull();
+});

@@ -1,0 +1,115 @@
+/** Name and password of the worker's role in a database, as its task has them. */
+import type { Account, Environment } from "../../config/environment";
+import { namesOf } from "../../config/names";
+import { Failure, UsageError } from "../command-line";
+import { StoredSecret } from "../stored-secret";
+
+export const DATABASES = ["source", "destination"] as const;
+
+export type DatabaseName = (typeof DATABASES)[number];
+
+export interface DatabaseSecret {
+  readonly database: DatabaseName;
+  readonly secretName: string;
+  readonly account: Account;
+  readonly username: string;
+  /** For messages: where that role is. */
+  readonly host: string;
+}
+
+/** Those that an operator fills in: RDS keeps the password of what it makes. */
+export function neededSecrets(environment: Environment): DatabaseSecret[] {
+  const { worker, source, destination, name } = environment;
+  if (!worker) return [];
+  const { secrets } = namesOf(name);
+  const { account } = worker;
+  const ofSource: DatabaseSecret = {
+    database: "source",
+    secretName: secrets.source,
+    account,
+    username: source.user,
+    host: source.host,
+  };
+  if (destination.kind !== "existing") return [ofSource];
+  const { user: username, host } = destination;
+  return [
+    ofSource,
+    {
+      database: "destination",
+      secretName: secrets.destination,
+      account,
+      username,
+      host,
+    },
+  ];
+}
+
+/** @throws UsageError when the environment has no such secret */
+export function neededSecret(
+  environment: Environment,
+  database: DatabaseName,
+): DatabaseSecret {
+  const found = neededSecrets(environment).find(
+    (secret) => secret.database === database,
+  );
+  if (found) return found;
+  throw new UsageError(
+    environment.worker
+      ? "this environment makes its own destination, whose password RDS keeps: there is nothing to give"
+      : "this environment has no worker of its own, and needs no passwords",
+  );
+}
+
+/** @returns "unchanged" when that password is there already */
+export async function storePassword(
+  environment: Environment,
+  { secretName, account, username }: DatabaseSecret,
+  password: string,
+): Promise<"stored" | "unchanged"> {
+  requirePassword(password);
+  const secret = new StoredSecret(secretName, {
+    account,
+    environment: environment.name,
+  });
+  const versions = await secret.versions();
+  const text = JSON.stringify({ username, password });
+  if (versions.current && (await secret.read(versions.current)) === text) {
+    return "unchanged";
+  }
+  await secret.write(text, versions);
+  return "stored";
+}
+
+/** Those of an environment that have no value yet. */
+export async function missingSecrets(
+  environment: Environment,
+): Promise<DatabaseSecret[]> {
+  const looked = await Promise.all(
+    neededSecrets(environment).map(async (needed) => {
+      const secret = new StoredSecret(needed.secretName, {
+        account: needed.account,
+        environment: environment.name,
+      });
+      const { current } = await secret.versions();
+      return current ? [] : [needed];
+    }),
+  );
+  return looked.flat();
+}
+
+/** Secrets Manager's limit is 64 KiB; nobody's password is that long. */
+const MAX_CHARACTERS = 1024;
+
+function requirePassword(password: string): void {
+  const problem =
+    password === ""
+      ? "is empty"
+      : // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+        /[\u0000-\u001f\u007f]/.test(password)
+        ? "has a line break or another control character in it: give it on one line"
+        : password.length > MAX_CHARACTERS
+          ? `has more than ${MAX_CHARACTERS} characters`
+          : undefined;
+  if (problem)
+    throw new Failure(`the password ${problem}; nothing was changed`);
+}
