@@ -28,7 +28,7 @@ export const exceptions: readonly Exception[] = [
     ids: ["AWS-0104"],
     where: /^(vpn-node|worker) aws_vpc_security_group_egress_rule /,
     reason:
-      "AWS's own interfaces and package mirrors are reached by HTTPS, and have no fixed addresses; everything else is closed.",
+      "AWS's interfaces, package mirrors, and a jump host or database outside of the known networks have no fixed addresses; each is one port, and everything else is closed.",
   },
   {
     ids: ["CKV_AWS_46"],
