@@ -7,6 +7,7 @@ import { tunnelAddresses } from "../config/tunnel";
 import { WireGuardHost } from "../constructs/wireguard-host";
 import { EnvironmentStack } from "./environment-stack";
 import type { FoundationStack } from "./foundation-stack";
+import { given } from "./given";
 
 export interface VpnNodeStackProps {
   readonly environment: Environment;
@@ -83,10 +84,4 @@ export class VpnNodeStack extends EnvironmentStack {
   #output(name: string, value: string): void {
     new TerraformOutput(this, name, { value, staticId: true });
   }
-}
-
-/** The environment's rules ask for it where the connection is a VPN. */
-function given<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new Error(`${what} is missing`);
-  return value;
 }

@@ -5,7 +5,6 @@ import type { Environment, WorkerEnvironment } from "../config/environment";
 import { METRIC_NAMESPACES, type Names, namesOf } from "../config/names";
 import { slotLimitMib } from "../config/slot-limit";
 import { TUNNEL_PORT } from "../config/tunnel";
-import { AuditDatabase } from "../constructs/audit-database";
 import { FargateWorker, type WorkerTask } from "../constructs/fargate-worker";
 import { WorkerAlarms } from "../constructs/worker-alarms";
 import { WorkerDashboard } from "../constructs/worker-dashboard";
@@ -14,25 +13,13 @@ import type { WorkerNetwork } from "../constructs/worker-network";
 import { WorkerSecurityGroup } from "../constructs/worker-security-group";
 import { EnvironmentStack } from "./environment-stack";
 import type { FoundationStack } from "./foundation-stack";
+import { given } from "./given";
 import { VpnServer } from "./vpn-server";
-import {
-  destinationEgress,
-  type EgressRules,
-  sourceEgress,
-} from "./worker-egress";
+import { addDestination } from "./worker-destination";
+import { type EgressRules, sourceEgress } from "./worker-egress";
 import { addWorkerNetwork } from "./worker-network";
-import {
-  type DestinationEndpoint,
-  HEALTH_PORT,
-  type Shard,
-  type WorkerVariables,
-  workerVariablesOf,
-} from "./worker-variables";
-
-type AuroraDestination = Extract<
-  Environment["destination"],
-  { kind: "aurora" }
->;
+import { type WorkerSlot, workerSlotsOf } from "./worker-slots";
+import { type DestinationEndpoint, HEALTH_PORT } from "./worker-variables";
 
 export interface WorkerStackProps {
   readonly environment: Environment;
@@ -50,8 +37,6 @@ export class WorkerStack extends EnvironmentStack {
   readonly vpnServer: VpnServer | undefined;
   readonly #props: WorkerStackProps;
   readonly #names: Names;
-  /** A cluster answers nobody before its writer is there. */
-  #destinationReady: readonly ITerraformDependable[] = [];
 
   constructor(scope: Construct, id: string, props: WorkerStackProps) {
     const { environment, worker, foundation } = props;
@@ -68,13 +53,20 @@ export class WorkerStack extends EnvironmentStack {
       vpcId: this.network.vpcId,
     });
     this.vpnServer = this.#addVpnServer();
-    const destination = this.#addDestination();
-    this.#allow(sourceEgress(environment));
-    const slots = slotsOf(props, destination);
-    this.worker = this.#addWorker(slots);
+    const { endpoint, egress, ready } = addDestination(this, {
+      ...props,
+      network: this.network,
+      clientSecurityGroupId: this.securityGroup.securityGroup.id,
+    });
+    this.#allow({ ...sourceEgress(environment), ...egress });
+    const slots = workerSlotsOf(environment, endpoint, foundation.secrets);
+    this.worker = this.#addWorker(slots, [
+      ...(this.network.wayOut ?? []),
+      ...ready,
+    ]);
     this.#refuseUnfinished();
     this.#addAlarms(slots);
-    this.#addOutputs(destination);
+    this.#addOutputs(endpoint);
   }
 
   #addVpnServer(): VpnServer | undefined {
@@ -107,62 +99,10 @@ export class WorkerStack extends EnvironmentStack {
     });
   }
 
-  #addDestination(): DestinationEndpoint {
-    const { destination } = this.environment;
-    if (destination.kind === "aurora") return this.#addDatabase(destination);
-    this.#allow(destinationEgress(destination));
-    return {
-      host: destination.host,
-      port: String(destination.port),
-      database: destination.database,
-      user: destination.user,
-      secretArn: given(
-        this.#props.foundation.secrets.destination,
-        "the destination's secret",
-      ).arn,
-    };
-  }
-
-  /** The worker writes as its administrator, whose password only RDS knows. */
-  #addDatabase(destination: AuroraDestination): DestinationEndpoint {
-    const { worker, foundation } = this.#props;
-    const name = this.#names.auditDatabase;
-    const database = new AuditDatabase(this, "audit-database", {
-      name,
-      accountId: worker.account.id,
-      region: worker.account.region,
-      vpcId: this.network.vpcId,
-      subnetIds: this.network.privateSubnetIds,
-      clientSecurityGroupIds: [this.securityGroup.securityGroup.id],
-      kmsKeyArn: foundation.kmsKeyArn,
-      engineVersion: destination.engineVersion,
-      minCapacityAcu: destination.minCapacityAcu,
-      maxCapacityAcu: destination.maxCapacityAcu,
-      backupRetentionDays: destination.backupRetentionDays,
-      deletionProtection: destination.deletionProtection,
-      readers: destination.readers,
-      finalSnapshotIdentifier: `${name}-${destination.finalSnapshotSuffix}`,
-      logRetentionDays: worker.logRetentionDays,
-      alarmTopicArn: foundation.alertTopicArn,
-    });
-    this.#allow(
-      destinationEgress({
-        host: database.endpoint,
-        port: database.port,
-        securityGroupId: database.securityGroupId,
-      }),
-    );
-    this.#destinationReady = database.instances.slice(0, 1);
-    return {
-      host: database.endpoint,
-      port: String(database.port),
-      database: database.databaseName,
-      user: database.masterUsername,
-      secretArn: database.masterSecretArn,
-    };
-  }
-
-  #addWorker(slots: readonly Slot[]): FargateWorker {
+  #addWorker(
+    slots: readonly WorkerSlot[],
+    dependsOn: readonly ITerraformDependable[],
+  ): FargateWorker {
     const { worker, foundation } = this.#props;
     const { account } = worker;
     return new FargateWorker(this, "worker", {
@@ -183,7 +123,7 @@ export class WorkerStack extends EnvironmentStack {
       tasks: slots.map(({ id, serviceName, variables }): WorkerTask => {
         return { id, name: serviceName, ...variables };
       }),
-      dependsOn: [...(this.network.wayOut ?? []), ...this.#destinationReady],
+      dependsOn,
     });
   }
 
@@ -218,7 +158,7 @@ export class WorkerStack extends EnvironmentStack {
     };
   }
 
-  #addAlarms(slots: readonly Slot[]): void {
+  #addAlarms(slots: readonly WorkerSlot[]): void {
     const { environment, worker, foundation } = this.#props;
     const { prefix, cluster } = this.#names;
     const watched = {
@@ -308,42 +248,3 @@ export class WorkerStack extends EnvironmentStack {
 
 /** Stands where the digest will; such a stack is never deployed. */
 const NO_IMAGE = `sha256:${"0".repeat(64)}`;
-
-/** One replication slot with its worker. */
-interface Slot {
-  /** Construct id; not the slot's name, which a setting can change. */
-  readonly id: string;
-  readonly slotName: string;
-  readonly serviceName: string;
-  readonly variables: WorkerVariables;
-}
-
-function slotsOf(
-  { environment, worker, foundation }: WorkerStackProps,
-  destination: DestinationEndpoint,
-): Slot[] {
-  const { service } = namesOf(environment.name);
-  const shards: (Shard | undefined)[] =
-    worker.shards.length > 0 ? worker.shards : [undefined];
-  return shards.map((shard) => {
-    const variables = workerVariablesOf(environment, shard, {
-      destination,
-      secrets: {
-        source: given(foundation.secrets.source, "the source's secret").arn,
-        ssh: foundation.secrets.ssh?.arn,
-      },
-    });
-    return {
-      id: shard ? `shard-${shard.name}` : "all",
-      slotName: variables.environment.SLOT_NAME ?? "",
-      serviceName: shard ? `${service}-${shard.name}` : service,
-      variables,
-    };
-  });
-}
-
-/** The rules of an environment file, or the foundation, have seen to it. */
-function given<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new Error(`${what} is missing`);
-  return value;
-}

@@ -129,6 +129,17 @@ test("the kit's own destination is what the file asks for", () => {
   );
 });
 
+test("a trail that is deleted a second time leaves another snapshot", () => {
+  const again = changedEnvironment("direct", (file) => {
+    file.destination = { kind: "aurora", finalSnapshotSuffix: "second" };
+  });
+  const { final_snapshot_identifier } = onlyResource(
+    workerOf(again),
+    "aws_rds_cluster",
+  );
+  expect(final_snapshot_identifier).toBe("bemi-direct-audit-second");
+});
+
 test("the worker writes there with the password that RDS keeps, and starts when there is a writer", () => {
   const template = complete("direct");
   const { container_definitions } = onlyResource(
