@@ -3,76 +3,80 @@
  * said by an option is a placeholder there; a file that exists is left alone.
  */
 import { readdirSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { basename, join, relative } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Problem } from "../config/problem";
 import { EnvironmentError, readEnvironment } from "../config/read-environment";
 import { isEnvironmentFile, sharesPattern } from "../config/read-environments";
 import { UNFILLED } from "../config/text-rules";
+import {
+  environmentCommand,
+  Failure,
+  runCommand,
+  UsageError,
+} from "./command-line";
 import { type Answers, firstEnvironment } from "./init/first-environment";
 
-const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
-
-function main(): number {
-  const folder = join(process.cwd(), "environments");
+runCommand(async () => {
   const program = readCommandLine();
-  const name = program.args[0] ?? "";
+  const [name = ""] = program.args;
+  const folder = join(process.cwd(), "environments");
+  refuseNearNames(folder, name);
   const file = join(folder, `${name}.json`);
   const shown = relative(process.cwd(), file);
-  const text = `${JSON.stringify(firstEnvironment(program.opts<Answers>()), null, 2)}\n`;
+  const answers = program.opts<Answers>();
+  const text = `${JSON.stringify(firstEnvironment(answers), null, 2)}\n`;
   const problems = problemsOf(shown, text);
   const wrong = problems.filter(({ message }) => !message.startsWith(UNFILLED));
+  if (wrong.length > 0) throw new EnvironmentError(shown, wrong);
+  write(file, text, shown);
+  console.log(renderNextSteps(name, shown, problems));
+});
+
+/** Before anything is written: of such a pair no file would be taken. */
+function refuseNearNames(folder: string, name: string): void {
   const near = readdirSync(folder)
     .filter(isEnvironmentFile)
-    .map((other) => other.slice(0, -".json".length))
+    .map((other) => basename(other, ".json"))
     .find((other) => sharesPattern(name, other));
-  if (near !== undefined) {
-    console.error(
-      `nothing is written: '${near.length < name.length ? near : name}-*' would deploy the stacks of ${near} and of ${name}: take another name`,
-    );
-    return exitCodes.usage;
-  }
-  if (wrong.length > 0) {
-    console.error(
-      `nothing is written. ${new EnvironmentError(shown, wrong).message}`,
-    );
-    return exitCodes.usage;
-  }
-  return write(file, text, { name, shown, unfilled: problems });
+  if (near === undefined) return;
+  const short = near.length < name.length ? near : name;
+  throw new UsageError(
+    `'${short}-*' would deploy the stacks of ${near} and of ${name}: take another name`,
+  );
 }
 
-function write(
-  file: string,
-  text: string,
-  {
-    name,
-    shown,
-    unfilled,
-  }: { name: string; shown: string; unfilled: readonly Problem[] },
-): number {
+function write(file: string, text: string, shown: string): void {
   try {
     writeFileSync(file, text, { flag: "wx" });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const isThere = code === "EEXIST";
-    console.error(
-      isThere
-        ? `${shown} is there already, and is left as it is: edit it, or take another name`
-        : `${shown} could not be written: ${message}`,
-    );
-    return isThere ? exitCodes.usage : exitCodes.failed;
-  }
-  console.log(`wrote ${shown}`);
-  if (unfilled.length > 0) {
-    console.log(`\nFill in, in ${shown}:`);
-    for (const { path, message } of unfilled) {
-      console.log(`  ${path}: ${message.slice(UNFILLED.length + 2)}`);
+    if (code !== "EEXIST") {
+      throw new Failure(`${shown} could not be written: ${message}`);
     }
+    throw new UsageError(
+      `${shown} is there already, and is left as it is: edit it, or take another name`,
+    );
   }
-  console.log(
-    `\nThen check it, which needs neither network nor credentials:\n  npm run synth\nand deploy it (docs/deploy.md has every step):\n  npm run deploy -- ${name}`,
+}
+
+function renderNextSteps(
+  name: string,
+  shown: string,
+  unfilled: readonly Problem[],
+): string {
+  const fields = unfilled.map(
+    ({ path, message }) => `  ${path}: ${message.slice(UNFILLED.length + 2)}`,
   );
-  return exitCodes.done;
+  return [
+    `wrote ${shown}`,
+    ...(fields.length > 0 ? ["", `Fill in, in ${shown}:`, ...fields] : []),
+    "",
+    "Then check it, which needs neither network nor credentials:",
+    "  npm run synth",
+    "and deploy it (docs/deploy.md has every step):",
+    `  npm run deploy -- ${name}`,
+  ].join("\n");
 }
 
 function problemsOf(file: string, text: string): readonly Problem[] {
@@ -86,15 +90,10 @@ function problemsOf(file: string, text: string): readonly Problem[] {
 }
 
 function readCommandLine(): Command {
-  return new Command("npm run init --")
-    .description(
-      "Writes a first environments/<env>.json. What no option says is left at its default, or is a placeholder to fill in. A file that exists is never touched.",
-    )
-    .argument(
-      "<env>",
-      "name of the environment: lower-case letters, digits, hyphens",
-    )
-    .allowExcessArguments(false)
+  return environmentCommand(
+    "init",
+    "Writes a first environments/<env>.json. What no option says is left at its default, or is a placeholder to fill in. A file that exists is never touched.",
+  )
     .addOption(
       new Option("--mode <mode>", "how the worker reaches the database")
         .choices(["direct", "ssh", "vpn"])
@@ -150,9 +149,6 @@ function readCommandLine(): Command {
       "S3 bucket of Terraform's state (default: local files)",
     )
     .option("--state-region <region>", "its region (default: the database's)")
-    .exitOverride((error) =>
-      process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.usage),
-    )
     .parse();
 }
 
@@ -164,5 +160,3 @@ function readWhole(text: string): number {
 function readList(text: string): string[] {
   return text.split(",").map((part) => part.trim());
 }
-
-process.exitCode = main();
