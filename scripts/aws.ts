@@ -2,6 +2,7 @@
  * AWS as an environment's account says: its region, and the role that it names
  * or else the caller's own credentials.
  */
+import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/nested-clients/sts";
 import type { Account } from "../config/environment";
 import { awsFailure } from "./aws-failure";
@@ -42,7 +43,12 @@ export function requireAccount(
 
 async function assumeRole(account: Account, roleArn: string) {
   const { region, externalId } = account;
-  const client = new STSClient({ region, maxAttempts: MAX_ATTEMPTS });
+  const client = new STSClient({
+    region,
+    maxAttempts: MAX_ATTEMPTS,
+    // This client looks for none by itself.
+    credentials: defaultProvider(),
+  });
   try {
     const { Credentials } = await client.send(
       new AssumeRoleCommand({

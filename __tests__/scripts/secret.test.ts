@@ -82,7 +82,13 @@ test("what has no value yet is found", async () => {
 
 /** A terminal on which somebody types. */
 function terminal(...lines: readonly string[]) {
-  const input = Object.assign(new PassThrough(), { isTTY: true });
+  let isRaw = false;
+  const input = Object.assign(new PassThrough(), {
+    isTTY: true,
+    setRawMode(raw: boolean) {
+      isRaw = raw;
+    },
+  });
   let shown = "";
   const output = new Writable({
     write(chunk, _encoding, done) {
@@ -90,6 +96,8 @@ function terminal(...lines: readonly string[]) {
       // The next line comes after its question, as from a person.
       if (/: $/.test(String(chunk))) {
         const line = lines[shown.split(": ").length - 2];
+        // The terminal itself shows what is typed while it is not raw.
+        if (!isRaw) shown += line;
         if (line !== undefined) setImmediate(() => input.write(line));
       }
       done();

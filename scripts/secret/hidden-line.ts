@@ -1,5 +1,5 @@
 /** A secret from the terminal, which does not show it, or from a pipe. */
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 import { Writable } from "node:stream";
 import { text as textOf } from "node:stream/consumers";
 import { Failure } from "../command-line";
@@ -19,19 +19,10 @@ export async function readHidden(
   { input, output }: Terminal,
 ): Promise<string> {
   if (!input.isTTY) return (await textOf(input)).replace(/\r?\n$/, "");
-  const first = await ask(`${question}: `, { input, output });
-  const second = await ask("The same again: ", { input, output });
-  if (first === second) return first;
-  throw new Failure("the two were not the same; nothing was changed");
-}
-
-async function ask(
-  question: string,
-  { input, output }: Terminal,
-): Promise<string> {
-  output.write(question);
   // The line editor echoes into this, so backspace works and nothing is shown.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // Before the first question, and until the last answer: in between the
+  // terminal itself would show what is typed.
   const lines = createInterface({
     input,
     output: nowhere,
@@ -39,13 +30,30 @@ async function ask(
     historySize: 0,
   });
   try {
+    const first = await ask(`${question}: `, { lines, output });
+    const second = await ask("The same again: ", { lines, output });
+    if (first === second) return first;
+  } finally {
+    lines.close();
+  }
+  throw new Failure("the two were not the same; nothing was changed");
+}
+
+async function ask(
+  question: string,
+  {
+    lines,
+    output,
+  }: { readonly lines: Interface; readonly output: NodeJS.WritableStream },
+): Promise<string> {
+  output.write(question);
+  try {
     return await new Promise<string>((resolve, reject) => {
       const stop = () =>
         reject(new Failure("interrupted; nothing was changed"));
       lines.once("line", resolve).once("SIGINT", stop).once("close", stop);
     });
   } finally {
-    lines.close();
     output.write("\n");
   }
 }
