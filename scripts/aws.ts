@@ -2,8 +2,11 @@
  * AWS as an environment's account says: its region, and the role that it names
  * or else the caller's own credentials.
  */
-import { defaultProvider } from "@aws-sdk/credential-provider-node";
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/nested-clients/sts";
+import {
+  AssumeRoleCommand,
+  GetCallerIdentityCommand,
+  STSClient,
+} from "@aws-sdk/client-sts";
 import type { Account } from "../config/environment";
 import { awsFailure } from "./aws-failure";
 import { Failure } from "./command-line";
@@ -27,28 +30,33 @@ export function placeOf({ id, region }: Account): string {
 }
 
 /**
- * Whoever is signed in elsewhere changes nothing there.
- * @param arn - of something that AWS found with these credentials
+ * Whoever is signed in elsewhere changes nothing there. AWS needs no permission
+ * for the question.
+ * @throws Failure when the credentials are of another account, or none
  */
-export function requireAccount(
-  account: Account,
-  arn: string | undefined,
-): void {
-  const id = arn?.split(":")[4];
+export async function requireAccount(account: Account): Promise<void> {
+  const id = await callerAccount(account);
   if (id === account.id) return;
   throw new Failure(
     `the AWS credentials are for account ${id ?? "unknown"}, but the environment is in ${account.id}: set AWS_PROFILE to a profile of that account, or give the environment's account a roleArn; nothing was changed`,
   );
 }
 
+async function callerAccount(account: Account): Promise<string | undefined> {
+  const client = new STSClient(clientSettings(account));
+  try {
+    const { Account: id } = await client.send(new GetCallerIdentityCommand({}));
+    return id;
+  } catch (error) {
+    throw awsFailure(error, {
+      doing: `ask AWS whose credentials these are (${placeOf(account)})`,
+    });
+  }
+}
+
 async function assumeRole(account: Account, roleArn: string) {
   const { region, externalId } = account;
-  const client = new STSClient({
-    region,
-    maxAttempts: MAX_ATTEMPTS,
-    // This client looks for none by itself.
-    credentials: defaultProvider(),
-  });
+  const client = new STSClient({ region, maxAttempts: MAX_ATTEMPTS });
   try {
     const { Credentials } = await client.send(
       new AssumeRoleCommand({

@@ -36,12 +36,12 @@ export class StoredSecret {
 
   /** @throws Failure when the container is not there, or not usable */
   async versions(): Promise<SecretVersions> {
-    const { ARN, DeletedDate, VersionIdsToStages } = await this.#attempt(
+    await requireAccount(this.where.account);
+    const { DeletedDate, VersionIdsToStages } = await this.#attempt(
       "look at",
       () =>
         this.#client.send(new DescribeSecretCommand({ SecretId: this.name })),
     );
-    requireAccount(this.where.account, ARN);
     if (DeletedDate) {
       throw new Failure(
         `the secret ${this.name} in ${this.#place} is scheduled for deletion since ${DeletedDate.toISOString()}: take it back with aws secretsmanager restore-secret --region ${this.where.account.region} --secret-id ${this.name}, then run the same command again`,
@@ -113,7 +113,7 @@ export class StoredSecret {
   }
 
   async #attempt<T>(verb: string, call: () => Promise<T>): Promise<T> {
-    const { account, environment } = this.where;
+    const { environment } = this.where;
     try {
       return await call();
     } catch (error) {
@@ -121,7 +121,7 @@ export class StoredSecret {
         doing: `${verb} the secret ${this.name} in ${this.#place}`,
         secretSent: verb === "write",
         meanings: {
-          ResourceNotFoundException: `it is not there; deploy the foundation first (npx cdktf deploy ${namesOf(environment).stacks.foundation}), and see that the AWS credentials are those of account ${account.id}`,
+          ResourceNotFoundException: `it is not there; deploy the foundation first (npx cdktf deploy ${namesOf(environment).stacks.foundation})`,
           AccessDeniedException:
             "it is not allowed to you; allow secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage on it, and its KMS key, to the role that runs this",
           ResourceExistsException: WRITTEN_MEANWHILE,

@@ -1,4 +1,8 @@
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/nested-clients/sts";
+import {
+  AssumeRoleCommand,
+  GetCallerIdentityCommand,
+  STSClient,
+} from "@aws-sdk/client-sts";
 import { mockClient } from "aws-sdk-client-mock";
 import { clientSettings, requireAccount } from "../../scripts/aws";
 import { environmentOf } from "../support/environments";
@@ -48,13 +52,27 @@ test("a role that may not be assumed is one sentence", async () => {
   );
 });
 
-test("credentials of another account are refused by what AWS found with them", () => {
-  const secret = "secret:bemi/prod/ssh-AbCdEf";
-  const arn = (id: string) =>
-    `arn:aws:secretsmanager:eu-central-1:${id}:${secret}`;
-  requireAccount(account, arn("333333333333"));
-  expect(() => requireAccount(account, arn("999999999999"))).toThrow(
+test.each([
+  ["333333333333", undefined],
+  [
+    "999999999999",
     "are for account 999999999999, but the environment is in 333333333333",
-  );
-  expect(() => requireAccount(account, undefined)).toThrow("account unknown");
+  ],
+  [undefined, "are for account unknown"],
+])("credentials of account %s", async (id, expected) => {
+  sts.on(GetCallerIdentityCommand).resolves(id ? { Account: id } : {});
+  const checked = requireAccount(account);
+  if (expected) await expect(checked).rejects.toThrow(expected);
+  else await expect(checked).resolves.toBeUndefined();
 });
+
+test.each([
+  ["ExpiredTokenException", "sign in again"],
+  ["CredentialsProviderError", "no AWS credentials"],
+])(
+  "%s is said before anything is asked of another service",
+  async (name, expected) => {
+    sts.on(GetCallerIdentityCommand).rejects(new AwsError(name));
+    await expect(requireAccount(account)).rejects.toThrow(expected);
+  },
+);

@@ -49,7 +49,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  secrets.mock.restore();
+  secrets.restore();
   jest.restoreAllMocks();
 });
 
@@ -201,7 +201,7 @@ test("beside somebody else's VPN server there is no worker, image or password", 
   const file = JSON.parse(folder.text);
   delete file.connection.node.publicKey;
   folder.text = JSON.stringify(file);
-  secrets.mock.restore();
+  secrets.restore();
   secrets = new FakeSecrets();
   secrets.add(names.vpnNode);
   using standIns = standInsOf({

@@ -30,7 +30,7 @@ beforeEach(() => {
   secrets.add(names.vpnNode, names.vpnServer, names.ssh);
 });
 
-afterEach(() => secrets.mock.restore());
+afterEach(() => secrets.restore());
 
 function folderOf(name: EnvironmentName): EnvironmentFolder {
   return new EnvironmentFolder("prod", environmentFile(name));
@@ -405,7 +405,7 @@ test("what AWS says of a value that it refuses is not repeated", async () => {
 });
 
 test("credentials of another account change nothing", async () => {
-  secrets.mock.restore();
+  secrets.restore();
   secrets = new FakeSecrets("999999999999");
   secrets.add(names.vpnNode, names.vpnServer);
   using folder = folderOf("before-keys");

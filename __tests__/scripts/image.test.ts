@@ -6,6 +6,7 @@ import {
   ECRClient,
   GetAuthorizationTokenCommand,
 } from "@aws-sdk/client-ecr";
+import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { mockClient } from "aws-sdk-client-mock";
 import { Docker } from "../../scripts/image/docker";
 import { ensureImage } from "../../scripts/image/environment-image";
@@ -20,6 +21,7 @@ const REGISTRY = "111111111111.dkr.ecr.us-west-1.amazonaws.com";
 const DIGEST = `sha256:${"ab".repeat(32)}`;
 
 const ecr = mockClient(ECRClient);
+const sts = mockClient(STSClient);
 const root = mkdtempSync(join(tmpdir(), "bemi-image-"));
 
 beforeAll(() => {
@@ -40,6 +42,8 @@ let said = "";
 
 beforeEach(() => {
   ecr.reset();
+  sts.reset();
+  sts.on(GetCallerIdentityCommand).resolves({ Account: "111111111111" });
   ecr.on(GetAuthorizationTokenCommand).resolves({
     authorizationData: [
       {
@@ -304,6 +308,12 @@ test.each<[string, () => void, string]>([
         ],
       }),
     "nothing was pushed",
+  ],
+  [
+    "the credentials are another account's",
+    () =>
+      sts.on(GetCallerIdentityCommand).resolves({ Account: "999999999999" }),
+    "are for account 999999999999, but the environment is in 111111111111",
   ],
 ])("one sentence when %s", async (_, arrange, expected) => {
   appearsAfterPush();

@@ -20,7 +20,7 @@ beforeEach(() => {
   secrets.add(names.source, names.destination);
 });
 
-afterEach(() => secrets.mock.restore());
+afterEach(() => secrets.restore());
 
 const store = (
   password: string,

@@ -14,6 +14,15 @@ export interface AwsAnswer {
   readonly body: unknown;
 }
 
+const CALLER = `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <GetCallerIdentityResult>
+    <Arn>arn:aws:iam::111111111111:user/operator</Arn>
+    <UserId>AIDAEXAMPLE</UserId>
+    <Account>111111111111</Account>
+  </GetCallerIdentityResult>
+  <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>
+</GetCallerIdentityResponse>`;
+
 export const refusal = (type: string, message = type): AwsAnswer => ({
   status: 400,
   body: { __type: type, message },
@@ -31,6 +40,13 @@ export class AwsEndpoint implements AsyncDisposable {
     const endpoint = new AwsEndpoint(server);
     server.on("request", async (request, response) => {
       const target = String(request.headers["x-amz-target"] ?? "");
+      if (!target) {
+        // STS, which has a protocol of its own.
+        await text(request);
+        response.writeHead(200, { "content-type": "text/xml" });
+        response.end(CALLER);
+        return;
+      }
       const call = {
         operation: target.split(".").at(-1) ?? "",
         body: JSON.parse((await text(request)) || "{}"),

@@ -11,6 +11,7 @@ import {
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
+import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { mockClient } from "aws-sdk-client-mock";
 
 export class AwsError extends Error {
@@ -32,10 +33,15 @@ interface Versions {
 
 export class FakeSecrets {
   readonly mock = mockClient(SecretsManagerClient);
+  /** Whose credentials they are. */
+  readonly sts = mockClient(STSClient);
   readonly #secrets = new Map<string, Versions>();
 
-  constructor(readonly accountId = "111111111111") {
-    const { mock } = this;
+  constructor(public accountId = "111111111111") {
+    const { mock, sts } = this;
+    sts.on(GetCallerIdentityCommand).callsFake(() => ({
+      Account: this.accountId,
+    }));
     mock.on(DescribeSecretCommand).callsFake(({ SecretId }) => {
       const { texts, current, previous, deletedAt } = this.#of(SecretId);
       return {
@@ -93,6 +99,11 @@ export class FakeSecrets {
   previous(name: string): string | undefined {
     const { texts, previous = "" } = this.#of(name);
     return texts.get(previous);
+  }
+
+  restore(): void {
+    this.mock.restore();
+    this.sts.restore();
   }
 
   /** Every value that any secret ever had. */

@@ -1,5 +1,6 @@
 /** The worker's image of an environment: built and pushed when it is not there. */
 
+import { requireAccount } from "../aws";
 import { Failure } from "../command-line";
 import type { EnvironmentFile } from "../environment-file";
 import { withProgress } from "../progress";
@@ -25,9 +26,10 @@ export async function ensureImage(
     worker.architecture === "arm64" ? "linux/arm64" : "linux/amd64";
   const tag = imageTag(root, platform);
   const repository = new ImageRepository(worker.account, name);
-  const found = await withProgress(`Image ${tag}`, () =>
-    repository.digestOf(tag),
-  );
+  const found = await withProgress(`Image ${tag}`, async () => {
+    await requireAccount(worker.account);
+    return await repository.digestOf(tag);
+  });
   if (!found) await push({ repository, docker, tag, root, platform });
   const digest = found ?? (await repository.digestOf(tag));
   if (!digest) {

@@ -79,7 +79,7 @@ export class ImageRepository {
     return awsFailure(error, {
       doing: `${verb} the repository ${this.#name} in ${placeOf(this.account)}`,
       meanings: {
-        RepositoryNotFoundException: `it is not there; deploy the foundation first (npx cdktf deploy ${foundation}), and see that the AWS credentials are those of account ${this.account.id}`,
+        RepositoryNotFoundException: `it is not there; deploy the foundation first (npx cdktf deploy ${foundation})`,
         AccessDeniedException:
           "it is not allowed to you; allow ecr:GetAuthorizationToken on *, and ecr:DescribeImages and pushing on the repository, to the role that runs this, and see that it is of the same account",
       },
