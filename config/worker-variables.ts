@@ -331,7 +331,7 @@ const table = {
     minimum: 65_536,
     maximum: 268_435_456,
     description:
-      "A batch is written when it holds this much. Larger ones cost memory (MEMTEXT), smaller ones throughput.",
+      "A batch is written when it holds this much. Larger ones cost memory (about 160 MB in all at the default, with one transaction of 2 million rows), smaller ones throughput.",
   },
   BATCH_MAX_DELAY_MS: {
     group: "tuning",
