@@ -67,21 +67,21 @@ function instanceAlarms(
   return {
     storage: {
       description:
-        "Less than 15 % of the storage is free, and the database stops when it is full: see whether a worker is down (npm run doctor), then what else grows.",
+        "Less than 15 % of the storage is free, and the database stops when it is full: see whether a worker is down (docs/operations.md), then what else grows.",
       metric: "FreeStorageSpace",
       statistic: "Minimum",
       when: "below",
       threshold: Math.floor(storageGib * 1024 * MIB * 0.15),
     },
     log: {
-      description: `The log takes more than the ${limitMib} MiB that slots may hold back: the oldest slot is about to be lost, or something else holds it (npm run doctor).`,
+      description: `The log takes more than the ${limitMib} MiB that slots may hold back: the oldest slot is about to be lost, or something else holds it (docs/operations.md).`,
       metric: "TransactionLogsDiskUsage",
       statistic: "Maximum",
       when: "above",
       threshold: limitMib * MIB,
     },
     slot: {
-      description: `A slot holds back more than half of the ${limitMib} MiB that it may, and beyond them is lost: get its worker going (npm run doctor).`,
+      description: `A slot holds back more than half of the ${limitMib} MiB that it may, and beyond them is lost: get its worker going (docs/operations.md).`,
       metric: "OldestReplicationSlotLag",
       statistic: "Maximum",
       when: "above",
@@ -96,7 +96,7 @@ function auroraAlarms({
 }: SourceAlarmsProps): Alarms {
   return {
     log: {
-      description: `The log takes more than half of the ${limitMib} MiB that slots may hold back, and beyond them a slot is lost: get its worker going (npm run doctor).`,
+      description: `The log takes more than half of the ${limitMib} MiB that slots may hold back, and beyond them a slot is lost: get its worker going (docs/operations.md).`,
       metric: "TransactionLogsDiskUsage",
       statistic: "Maximum",
       when: "above",
@@ -104,7 +104,7 @@ function auroraAlarms({
     },
     slot: {
       description:
-        "What is kept for slots beside the log takes more than 10 GiB: a transaction is very large, or its reader very slow (npm run doctor).",
+        "What is kept for slots beside the log takes more than 10 GiB: a transaction is very large, or its reader very slow (docs/operations.md).",
       metric: "ReplicationSlotDiskUsage",
       statistic: "Maximum",
       when: "above",

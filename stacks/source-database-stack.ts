@@ -71,9 +71,9 @@ export class SourceDatabaseStack extends EnvironmentStack {
   }
 }
 
-/** One sentence with the commands; `npm run attach` does the same, with checks. */
+/** One sentence with the commands. */
 function leftToDo(
-  { name, source }: Environment,
+  { source }: Environment,
   { kind, identifier, parameters }: Rds,
   group: string,
 ): string {
@@ -98,5 +98,5 @@ function leftToDo(
     parameters["rds.force_ssl"] === undefined
       ? " (clients without TLS are refused from then on, unless source.rds.parameters sets rds.force_ssl to 0)"
       : "";
-  return `Run \`npm run attach -- ${name}\`, or attach the group, in place of the one that the database has, with ${aws(attach)}${tls}, wait until ${aws(status)} prints pending-reboot${writer}, and reboot the database, which takes its connections for some seconds to minutes, with ${aws(reboot)}.`;
+  return `Attach the group, in place of the one that the database has, with ${aws(attach)}${tls}, wait until ${aws(status)} prints pending-reboot${writer}, and reboot the database, which takes its connections for some seconds to minutes, with ${aws(reboot)}.`;
 }
