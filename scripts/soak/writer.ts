@@ -81,7 +81,7 @@ export class LedgerWriter {
         await client.query("ROLLBACK");
         return;
       }
-      notBefore = await insertPosition(client);
+      notBefore = await durablePosition(client);
       end = wanted;
       if (end === "commit") {
         await client.query("COMMIT");
@@ -97,7 +97,7 @@ export class LedgerWriter {
     }
     if (end !== "commit") {
       await sleep(random() * MAX_PREPARED_MS);
-      notBefore = await this.#again(insertPosition);
+      notBefore = await this.#again(durablePosition);
       await this.#again((now) => finishPrepared(now, gid, end));
     }
     // After an end whose answer was lost only the source knows.
@@ -166,10 +166,21 @@ async function truth(client: Client, condition: string): Promise<boolean> {
   return rows[0].truth;
 }
 
+/** What is committed now is before it. */
 async function insertPosition(client: Client): Promise<bigint> {
-  const { rows } = await client.query(
-    "SELECT pg_current_wal_insert_lsn()::text AS lsn",
-  );
+  return position(client, "pg_current_wal_insert_lsn()");
+}
+
+/**
+ * Nothing that is committed later is before it, also when the server crashes
+ * meanwhile, and with it what was only inserted.
+ */
+async function durablePosition(client: Client): Promise<bigint> {
+  return position(client, "pg_current_wal_flush_lsn()");
+}
+
+async function position(client: Client, lsn: string): Promise<bigint> {
+  const { rows } = await client.query(`SELECT ${lsn}::text AS lsn`);
   return parseLsn(rows[0].lsn);
 }
 
