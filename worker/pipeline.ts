@@ -99,10 +99,7 @@ export async function runPipeline(
       // Before the next write: it would step over what this one has not stored.
       writer.throwFailure();
       const delayMs = remainingDelayMs(parts, finishedSinceMs);
-      // Beside another only a whole batch: small ones would take the turn of the
-      // rows that gather meanwhile.
-      const isFull = stitcher.waitingBytes >= batchMaxBytes;
-      if (delayMs <= 0 && (writer.idle || (isFull && !writer.busy))) {
+      if (delayMs <= 0 && (writer.idle || (!writer.busy && isLarge(parts)))) {
         const batch = stitcher.take(batchMaxBytes);
         if (batch) writer.start(batch);
         else writer.advance(stitcher.position);
@@ -124,6 +121,15 @@ export async function runPipeline(
   } finally {
     signal.removeEventListener("abort", wake);
   }
+}
+
+/**
+ * Whether what waits is worth a write beside another. A small one would take the
+ * turn of rows that gather meanwhile; at the end of a backlog there are none.
+ */
+function isLarge({ frames, stitcher, batchMaxBytes }: PipelineParts): boolean {
+  const share = frames.waitingBytes > 0 ? 1 : BACKLOG_BATCH_SHARE;
+  return stitcher.waitingBytes >= batchMaxBytes * share;
 }
 
 /** Time until the waiting rows are due; 0 and less: now. */
