@@ -104,8 +104,7 @@ function requirePassword(password: string): void {
   const problem =
     password === ""
       ? "is empty"
-      : // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-        /[\u0000-\u001f\u007f]/.test(password)
+      : /\p{Cc}/u.test(password)
         ? "has a line break or another control character in it: give it on one line"
         : password.length > MAX_CHARACTERS
           ? `has more than ${MAX_CHARACTERS} characters`
