@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { appendFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
-import { own, type PostgresBinaries } from "./postgres-binaries";
+import type { PostgresBinaries } from "./postgres-binaries";
+import { own } from "./unprivileged-owner";
 
 /** Lines of postgresql.conf. */
 export type ServerSettings = Readonly<

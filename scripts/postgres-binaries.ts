@@ -4,22 +4,17 @@
  * user may not be able to enter the folder that holds node_modules (/root is
  * 0700), in which case they are copied next to the data.
  */
-import { execFile, spawn } from "node:child_process";
-import { chown, cp, readFile, symlink } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { cp, readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { NEWEST_MAJOR, type PostgresMajor } from "./postgres-major";
-
-/** The user that owns the data and runs the server; empty: this process's. */
-export interface Owner {
-  readonly uid?: number;
-  readonly gid?: number;
-}
+import { type Owner, own, unprivilegedOwner } from "./unprivileged-owner";
 
 export interface PostgresBinaries {
   readonly initdb: string;
   readonly postgres: string;
+  /** The user that owns the data and runs the server. */
   readonly owner: Owner;
 }
 
@@ -34,7 +29,7 @@ export async function findBinaries(
 ): Promise<PostgresBinaries> {
   const installed = installedFolder(major);
   await completeLinks(installed);
-  const owner = await dataOwner();
+  const owner = await unprivilegedOwner();
   await own(folder, owner);
   const original = programs(join(installed, "native"), owner);
   if (owner.uid === undefined || (await runs(original, folder)) === undefined)
@@ -54,10 +49,6 @@ export async function findBinaries(
   throw new Error(
     `PostgreSQL ${major} does not run as user ${owner.uid}: ${problem}. Set TMPDIR to a folder that this user can enter, on a file system mounted without noexec.`,
   );
-}
-
-export async function own(path: string, { uid, gid }: Owner): Promise<void> {
-  if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
 }
 
 function programs(native: string, owner: Owner): PostgresBinaries {
@@ -103,25 +94,6 @@ async function completeLinks(installed: string): Promise<void> {
       },
     );
   }
-}
-
-async function dataOwner(): Promise<Owner> {
-  if (process.getuid?.() !== 0) return {};
-  for (const name of ["postgres", "nobody"]) {
-    const uid = await identity("-u", name);
-    const gid = await identity("-g", name);
-    if (uid !== undefined && gid !== undefined) return { uid, gid };
-  }
-  throw new Error(
-    'PostgreSQL does not run as root, and there is neither a user "postgres" nor "nobody" to run it as. Create one ("useradd --system postgres") or start this as another user.',
-  );
-}
-
-async function identity(flag: string, user: string) {
-  return await promisify(execFile)("id", [flag, user]).then(
-    ({ stdout }) => Number(stdout),
-    () => undefined,
-  );
 }
 
 /** Tries rather than judges by modes; returns what went wrong. */

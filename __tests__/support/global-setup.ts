@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { descendantsOf, sendSignal } from "../../scripts/lab/processes";
 
 export default function globalSetup(): void {
   const folder = mkdtempSync(join(tmpdir(), "bemi-tests-"));
@@ -39,21 +40,21 @@ function bundleWorker(): void {
   if (build.status !== 0) rmSync("dist/worker.js", { force: true });
 }
 
-/** Knows the marks of `Cluster` (its data folder) and of `WorkerProcess`. */
+/** Knows the marks of `Cluster` (its data folder), `Sshd` and `WorkerProcess`. */
 function sweep(folder: string): void {
   for (const entry of readdirSync(folder)) {
-    if (entry.endsWith(".pid")) end(join(folder, entry), "SIGKILL");
-    end(join(folder, entry, "data", "postmaster.pid"), "SIGQUIT");
+    const path = join(folder, entry);
+    if (entry.endsWith(".pid")) sendSignal(pidIn(path), "SIGKILL");
+    sendSignal(pidIn(join(path, "data", "postmaster.pid")), "SIGQUIT");
+    // Its connections outlive it; those of a paused one would for ever.
+    for (const sshd of pidIn(join(path, "sshd.pid")))
+      sendSignal([sshd, ...descendantsOf(sshd)], "SIGKILL");
   }
   rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 }
 
-function end(pidFile: string, signal: NodeJS.Signals): void {
-  if (!existsSync(pidFile)) return;
-  const pid = Number.parseInt(readFileSync(pidFile, "utf8"), 10);
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It ended by itself.
-  }
+/** None when there is no such file. */
+function pidIn(file: string): number[] {
+  if (!existsSync(file)) return [];
+  return [Number.parseInt(readFileSync(file, "utf8"), 10)];
 }
