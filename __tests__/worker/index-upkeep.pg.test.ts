@@ -1,5 +1,7 @@
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";
+import { migrate } from "../../worker/destination/destination-schema";
+import { mergePendingLists } from "../../worker/destination/index-upkeep";
 import { Trail } from "../support/trail";
 
 let cluster: Cluster;
@@ -44,3 +46,24 @@ test("what GIN put off while rows were written is merged without anybody's help"
   );
   expect(found).toEqual([{ primary_key: "4711" }]);
 });
+
+test.each([
+  ["64MB", "128MB"],
+  ["256MB", "256MB"],
+])(
+  "where maintenance_work_mem is %s, merging may use %s",
+  async (given, used) => {
+    const database = `merging_${given.toLowerCase()}`;
+    await cluster.createDatabase(database);
+    const client = await cluster.client(database);
+    try {
+      await migrate(client, { indexValues: true });
+      await client.query(`SET maintenance_work_mem = '${given}'`);
+      await mergePendingLists(client);
+      const { rows } = await client.query("SHOW maintenance_work_mem");
+      expect(rows).toEqual([{ maintenance_work_mem: used }]);
+    } finally {
+      await client.end();
+    }
+  },
+);

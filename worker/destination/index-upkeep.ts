@@ -12,6 +12,12 @@ import type { Status } from "../status";
 const INTERVAL_MS = 60_000;
 /** A session begins with most to write, and may not last for a minute. */
 const FIRST_MS = 5_000;
+/**
+ * As long as a list may become (`gin_pending_list_limit` of the indexes): with
+ * the server's default of 64 MB a long one is merged in several passes, which
+ * takes a third longer.
+ */
+const MERGE_MEMORY_KIB = 128 * 1024;
 
 /** Runs now and every minute until `signal`; a failure waits for the next time. */
 export function keepIndexesMerged(
@@ -59,6 +65,11 @@ export function keepIndexesMerged(
  * none holds back the clean-up of what other transactions leave behind.
  */
 export async function mergePendingLists(client: Client): Promise<void> {
+  // A server that was given more keeps it.
+  await client.query(
+    `SELECT set_config(name, '${MERGE_MEMORY_KIB}', false) FROM pg_settings
+      WHERE name = 'maintenance_work_mem' AND setting::int < ${MERGE_MEMORY_KIB}`,
+  );
   const { rows } = await client.query<{ oid: string }>(`
     SELECT i.indexrelid::oid::text AS oid
       FROM pg_partition_tree('public.changes') t
