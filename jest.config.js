@@ -2,6 +2,8 @@
 module.exports = {
   testEnvironment: "node",
   testMatch: ["<rootDir>/__tests__/**/*.test.ts"],
+  // They need root; `npm run test:vpn` runs them.
+  testPathIgnorePatterns: ["/node_modules/", "/__tests__/vpn/"],
   transform: {
     "^.+\\.ts$": [
       "@swc/jest",

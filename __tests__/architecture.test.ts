@@ -32,7 +32,11 @@ const rules: readonly Rule[] = [
   },
   { folder: "constructs", mayReach: ["constructs"], environment: false },
   { folder: "stacks", mayReach: ["stacks", "constructs", "config"] },
-  { folder: "scripts", mayReach: ["scripts", "config", "worker"] },
+  {
+    folder: "scripts",
+    // The lab runs what the stacks render.
+    mayReach: ["scripts", "config", "worker", "stacks", "constructs"],
+  },
   { folder: "mikro-orm", mayReach: ["mikro-orm"] },
 ];
 

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,6 +23,7 @@ import {
   NEWEST_MAJOR,
   type PostgresMajor,
 } from "./postgres-major";
+import { own } from "./unprivileged-owner";
 
 export interface ClusterOptions {
   /** @default POSTGRES_MAJOR of the environment, else 18 */
@@ -33,6 +34,17 @@ export interface ClusterOptions {
   readonly initdb?: readonly string[];
   /** Where the server logs. @default a file in the cluster's own folder */
   readonly logFile?: string;
+  /** Further files of the data folder, by name; they are the server's user's. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** @default this process's own network, on loopback */
+  readonly place?: ClusterPlace;
+}
+
+/** Another network namespace; root alone can start a server there. */
+export interface ClusterPlace {
+  /** What goes before a command to run it there; it becomes the command. */
+  readonly enter: readonly string[];
+  readonly port: number;
 }
 
 /** fsync stays on, so that a test which crashes the server means something. */
@@ -57,7 +69,8 @@ const readyTimeoutMs = 120_000;
 const exitTimeoutMs = 3_000;
 
 export class Cluster implements AsyncDisposable {
-  readonly host = "127.0.0.1";
+  /** For a server in another network the folder of its socket, which any reaches. */
+  readonly host: string;
   readonly user = "postgres";
   readonly dataFolder: string;
   readonly logPath: string;
@@ -70,7 +83,9 @@ export class Cluster implements AsyncDisposable {
     readonly port: number,
     readonly password: string,
     logFile: string | undefined,
+    private readonly place: ClusterPlace | undefined,
   ) {
+    this.host = place ? folder : "127.0.0.1";
     this.dataFolder = join(folder, "data");
     this.logPath = logFile ?? join(folder, "postgres.log");
     process.once("exit", this.#killAtExit);
@@ -80,6 +95,7 @@ export class Cluster implements AsyncDisposable {
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), "bemi-postgres-"));
     const password = randomBytes(12).toString("hex");
+    const { place } = options;
     let cluster: Cluster | undefined;
     try {
       const major = options.major ?? chosenMajor() ?? NEWEST_MAJOR;
@@ -88,11 +104,19 @@ export class Cluster implements AsyncDisposable {
         dataFolder: join(folder, "data"),
         user: "postgres",
         password,
-        settings: { ...defaultSettings, ...options.settings },
+        settings: {
+          ...defaultSettings,
+          ...(place ? placedSettings(folder) : {}),
+          ...options.settings,
+        },
         initdb: options.initdb ?? [],
       });
-      const port = await freePort();
-      cluster = new Cluster(folder, binaries, port, password, options.logFile);
+      await writeFiles(join(folder, "data"), options.files, binaries);
+      const port = place?.port ?? (await freePort());
+      cluster = new Cluster(
+        ...[folder, binaries, port, password],
+        ...[options.logFile, place],
+      );
       await cluster.startAgain();
       return cluster;
     } catch (error) {
@@ -109,7 +133,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   url(database = "postgres"): string {
-    return `postgres://${this.user}:${this.password}@${this.host}:${this.port}/${encodeURIComponent(database)}`;
+    return `postgres://${this.user}:${this.password}@${encodeURIComponent(this.host)}:${this.port}/${encodeURIComponent(database)}`;
   }
 
   /**
@@ -149,19 +173,20 @@ export class Cluster implements AsyncDisposable {
   async startAgain(): Promise<void> {
     if (this.pid) throw new Error("The cluster runs already; stop it first.");
     const log = openSync(this.logPath, "a");
-    this.#server = spawn(
-      this.binaries.postgres,
-      ["-D", this.dataFolder, "-p", String(this.port)],
-      {
-        ...this.binaries.owner,
-        cwd: this.folder,
-        env: serverEnvironment(),
-        stdio: ["ignore", log, log],
-        // A process group of its own: Ctrl-C in a terminal reaches only this
-        // process, which stops the worker before it stops the database.
-        detached: true,
-      },
-    );
+    const [program = "", ...args] = [
+      ...this.#placed(),
+      ...[this.binaries.postgres, "-D", this.dataFolder],
+      ...["-p", String(this.port)],
+    ];
+    this.#server = spawn(program, args, {
+      ...(this.place ? {} : this.binaries.owner),
+      cwd: this.folder,
+      env: serverEnvironment(),
+      stdio: ["ignore", log, log],
+      // A process group of its own: Ctrl-C in a terminal reaches only this
+      // process, which stops the worker before it stops the database.
+      detached: true,
+    });
     closeSync(log);
     await once(this.#server, "spawn");
     await this.#untilReady(this.#server);
@@ -171,6 +196,21 @@ export class Cluster implements AsyncDisposable {
     await this.stop("immediate");
     process.off("exit", this.#killAtExit);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Only root may enter; the server's user takes over there. */
+  #placed(): readonly string[] {
+    if (!this.place) return [];
+    const { uid, gid } = this.binaries.owner;
+    if (uid === undefined || gid === undefined) {
+      throw new Error("Only root can start a server in another network.");
+    }
+    return [
+      ...this.place.enter,
+      ...["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"],
+      // Nothing else ends it when this process is killed.
+      ...["--pdeathsig=QUIT", "--"],
+    ];
   }
 
   async #untilReady(server: ChildProcess): Promise<void> {
@@ -206,6 +246,23 @@ export class Cluster implements AsyncDisposable {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   };
+}
+
+function placedSettings(folder: string): ServerSettings {
+  return { listen_addresses: "*", unix_socket_directories: folder };
+}
+
+async function writeFiles(
+  dataFolder: string,
+  files: Readonly<Record<string, string>> = {},
+  { owner }: PostgresBinaries,
+): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(dataFolder, name);
+    // The server takes no private key that others may read.
+    await writeFile(path, text, { mode: 0o600 });
+    await own(path, owner);
+  }
 }
 
 function isRunning(server: ChildProcess): boolean {

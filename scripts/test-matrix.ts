@@ -39,31 +39,41 @@ const program = new Command()
     readMajors,
     SUPPORTED_MAJORS,
   )
+  .option("--vpn", "after them npm run test:vpn, which needs root")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
 
-void testMatrix(
-  program.opts<{ majors: readonly SupportedMajor[] }>().majors,
-  program.args,
-);
+interface MatrixOptions {
+  readonly majors: readonly SupportedMajor[];
+  readonly vpn?: true;
+}
+
+void testMatrix(program.opts<MatrixOptions>(), program.args);
 
 async function testMatrix(
-  majors: readonly SupportedMajor[],
+  { majors, vpn }: MatrixOptions,
   patterns: readonly string[],
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "bemi-matrix-"));
   const all: TestCounts[] = [];
   const lines: string[] = [];
   try {
-    for (const major of newestFirst(majors)) {
-      console.error(`\nPostgreSQL ${major}\n`);
-      const results = join(folder, `${major}.json`);
+    const runs = [
+      ...newestFirst(majors).map((major) => ({
+        name: `PostgreSQL ${major}`,
+        run: (results: string) => jest(major, patterns, results),
+      })),
+      ...(vpn ? [{ name: "VPN", run: testVpn }] : []),
+    ];
+    for (const { name, run } of runs) {
+      console.error(`\n${name}\n`);
+      const results = join(folder, `${name}.json`);
       const startedMs = performance.now();
-      await jest(major, patterns, results);
+      await run(results);
       const text = await readFile(results, "utf8").catch(() => undefined);
       if (text === undefined) {
         console.error(
-          `The run on PostgreSQL ${major} ended without results; what it said is above.`,
+          `The run "${name}" ended without results; what it said is above.`,
         );
         process.exitCode = 1;
         return;
@@ -71,7 +81,7 @@ async function testMatrix(
       const counts = countTests(JSON.parse(text));
       const seconds = Math.round((performance.now() - startedMs) / 1000);
       all.push(counts);
-      lines.push(`PostgreSQL ${major}: ${totalLine([counts])}, ${seconds} s`);
+      lines.push(`${name}: ${totalLine([counts])}, ${seconds} s`);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -106,6 +116,16 @@ async function jest(
       env: { ...process.env, [MAJOR_VARIABLE]: String(major) },
       stdio: ["inherit", "inherit", "inherit"],
     },
+  );
+  await once(child, "exit");
+}
+
+/** A process of its own, which clears away what its tests have left. */
+async function testVpn(results: string): Promise<void> {
+  const child = spawn(
+    process.execPath,
+    ["--import", "tsx", "scripts/test-vpn.ts", "--json", results],
+    { cwd: root, stdio: "inherit" },
   );
   await once(child, "exit");
 }

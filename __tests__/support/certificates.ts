@@ -1,22 +1,8 @@
 /**
- * Certificates for tests, valid for a hundred years: two authorities, and a
- * server "db.example.test" of the first one. Nothing else trusts them; made
+ * Certificates that a client has to refuse: another authority, and an expired
+ * one of the server of scripts/lab/certificates.ts. Nothing trusts them; made
  * with `openssl ca`.
  */
-
-export const serverName = "db.example.test";
-
-export const testAuthority = `-----BEGIN CERTIFICATE-----
-MIIBezCCASGgAwIBAgIUZ1Ly3x/KlfAi7PyaK3N235wZUzMwCgYIKoZIzj0EAwIw
-EjEQMA4GA1UEAwwHVGVzdCBDQTAgFw0yNjExMjAxMDAzMTBaGA8yMTI2MTAyNzEw
-MDMxMFowEjEQMA4GA1UEAwwHVGVzdCBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEH
-A0IABLDl/33WJT4KRBlyzUjBkpSZ463eYoj4V2g7ZAPcJHJIrQDiu2lBwCXtcMnt
-riTOBBDb3wktMbXiasvY29Uo2UKjUzBRMB0GA1UdDgQWBBTV2Tv2OwpdTtXcWgFU
-ZKyUZtbQKDAfBgNVHSMEGDAWgBTV2Tv2OwpdTtXcWgFUZKyUZtbQKDAPBgNVHRMB
-Af8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIAfWfub5LM45gkyH48Q+7pWlGNTI
-iWhfG7ewyRS7Q9vqAiEA77ZnsQ68qYMK0fNDxvVjpIp6z2TNH2v5XmGYiEfBaKg=
------END CERTIFICATE-----
-`;
 
 export const otherAuthority = `-----BEGIN CERTIFICATE-----
 MIIBfjCCASOgAwIBAgIUBepVBNV4P8QtydzGdwliia548kMwCgYIKoZIzj0EAwIw
@@ -28,25 +14,6 @@ r2YvTVhr3zA9MB8GA1UdIwQYMBaAFIVVnq1uVPFcyjm9r2YvTVhr3zA9MA8GA1Ud
 EwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSQAwRgIhAPFHJzqra6W1ml2mw6rVCml9
 MQF8btWZF3MpZzF11AAeAiEAs7ti1I9aZdOgVBj8vT2TJGHEF/HeIEkTm6vuGuCt
 bCk=
------END CERTIFICATE-----
-`;
-
-export const serverKey = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgVniJFfFwXzddduR+
-8KnbmzAaVqSA8WRwhUeDHb2OPBShRANCAASC3wQoX2s+Ye0UWxX1pE4zl22BaaCm
-vCvJevceF7TE2RwJnBbHIUuuRxWHBgI+jSCBEEgN1ZLnxuJIIgBq7kHa
------END PRIVATE KEY-----
-`;
-
-export const serverCertificate = `-----BEGIN CERTIFICATE-----
-MIIBfDCCASKgAwIBAgICEAAwCgYIKoZIzj0EAwIwEjEQMA4GA1UEAwwHVGVzdCBD
-QTAgFw0yNDAxMDEwMDAwMDBaGA8yMTI0MDEwMTAwMDAwMFowGjEYMBYGA1UEAwwP
-ZGIuZXhhbXBsZS50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEgt8EKF9r
-PmHtFFsV9aROM5dtgWmgprwryXr3Hhe0xNkcCZwWxyFLrkcVhwYCPo0ggRBIDdWS
-58biSCIAau5B2qNeMFwwGgYDVR0RBBMwEYIPZGIuZXhhbXBsZS50ZXN0MB0GA1Ud
-DgQWBBR2Zi1LB2ODBovugXVAyKfU8GK7wDAfBgNVHSMEGDAWgBTV2Tv2OwpdTtXc
-WgFUZKyUZtbQKDAKBggqhkjOPQQDAgNIADBFAiEAo7YKxGLnjwt5gp/DDTqyNUqi
-F7TctNywO+HITAffU4oCIE2CeRTBiLMAkzbvxH2GgJcUNo8iq1vWOE+6yE54f/KT
 -----END CERTIFICATE-----
 `;
 

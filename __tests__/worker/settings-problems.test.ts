@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { workerVariables } from "../../config/worker-variables";
+import { testAuthority } from "../../scripts/lab/certificates";
 import { ConfigurationError } from "../../worker/errors";
 import { readSettings } from "../../worker/settings/settings";
-import { testAuthority } from "../support/certificates";
 import { generateSshKey } from "../support/ssh-keys";
 
 const folder = mkdtempSync(join(tmpdir(), "settings-"));

@@ -1,14 +1,13 @@
 import { rootCertificates } from "node:tls";
 import { Client } from "pg";
-import { type SslMode, tlsOptions } from "../../worker/network/tls";
 import {
-  expiredCertificate,
-  otherAuthority,
   serverCertificate,
   serverKey,
   serverName,
   testAuthority,
-} from "../support/certificates";
+} from "../../scripts/lab/certificates";
+import { type SslMode, tlsOptions } from "../../worker/network/tls";
+import { expiredCertificate, otherAuthority } from "../support/certificates";
 import { startFakePostgres } from "../support/fake-postgres";
 
 const good = { key: serverKey, cert: serverCertificate };

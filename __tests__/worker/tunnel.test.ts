@@ -2,16 +2,16 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Client as PgClient } from "pg";
 import { utils } from "ssh2";
-import { OperatorError } from "../../worker/errors";
-import { parseHostKey } from "../../worker/network/host-key";
-import { tlsOptions } from "../../worker/network/tls";
-import { openTunnel, type SshSettings } from "../../worker/network/tunnel";
 import {
   serverCertificate,
   serverKey,
   serverName,
   testAuthority,
-} from "../support/certificates";
+} from "../../scripts/lab/certificates";
+import { OperatorError } from "../../worker/errors";
+import { parseHostKey } from "../../worker/network/host-key";
+import { tlsOptions } from "../../worker/network/tls";
+import { openTunnel, type SshSettings } from "../../worker/network/tunnel";
 import { startFakePostgres } from "../support/fake-postgres";
 import { type JumpHost, startJumpHost } from "../support/jump-host";
 import { generateSshKey } from "../support/ssh-keys";
