@@ -1,11 +1,15 @@
 /** `check`: findings about source and destination; reads and changes nothing. */
 
 import type { Watermark } from "./destination/watermark";
-import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
+import {
+  ConfigurationError,
+  EXIT_CODE,
+  OperatorError,
+  UnreachableError,
+} from "./errors";
 import type { Finding } from "./finding";
 import { inspectDestination, inspectSource } from "./inspect";
 import { describeError } from "./log";
-import { UnreachableError } from "./network/connect";
 import { Servers } from "./network/servers";
 import type { Settings } from "./settings/settings";
 

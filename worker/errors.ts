@@ -12,6 +12,11 @@ export const EXIT_CODE = {
   operator: 3,
 } as const;
 
+/** A server that cannot be reached now; trying again can help. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+}
+
 /** A variable is wrong or missing. Exit code 2. */
 export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";

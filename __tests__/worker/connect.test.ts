@@ -1,11 +1,8 @@
 /** What pg says of servers that never answer, to be told from the rest. */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import {
-  connect,
-  connectionConfig,
-  UnreachableError,
-} from "../../worker/network/connect";
+import { UnreachableError } from "../../worker/errors";
+import { connect, connectionConfig } from "../../worker/network/connect";
 import { readSettings } from "../../worker/settings/settings";
 
 test.each<[string, (socket: Socket) => void, string]>([

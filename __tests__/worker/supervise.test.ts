@@ -6,8 +6,8 @@ import {
   FencedError,
   OperatorError,
   StandbyError,
+  UnreachableError,
 } from "../../worker/errors";
-import { UnreachableError } from "../../worker/network/connect";
 import { Status } from "../../worker/status";
 import { UnreadableMessageError } from "../../worker/stream/pgoutput";
 import { decide, supervise } from "../../worker/supervise";

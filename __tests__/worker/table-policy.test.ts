@@ -1,7 +1,7 @@
 /** What a failed look-up in the catalogue costs. */
 import { DatabaseError } from "pg";
 import pino from "pino";
-import { UnreachableError } from "../../worker/network/connect";
+import { UnreachableError } from "../../worker/errors";
 import { readSettings } from "../../worker/settings/settings";
 import { Status } from "../../worker/status";
 import { tablePolicy } from "../../worker/stream/table-policy";

@@ -4,7 +4,7 @@
  * and would look like a gap (H78).
  */
 import type { Client } from "pg";
-import { UnreachableError } from "../network/connect";
+import { UnreachableError } from "../errors";
 import type { Servers } from "../network/servers";
 
 /** @throws UnreachableError for a server that takes none now. */

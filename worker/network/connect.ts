@@ -3,7 +3,7 @@
  * fresh name look-up, so that rotation and failover need nobody (H27, H28).
  */
 import { Client, type ClientConfig, DatabaseError } from "pg";
-import { ConfigurationError, OperatorError } from "../errors";
+import { ConfigurationError, OperatorError, UnreachableError } from "../errors";
 import type { ConnectionSettings } from "../settings/settings";
 import { errorCode } from "../sql-state";
 import { describeConnectFailure } from "./connect-errors";
@@ -20,11 +20,6 @@ const END_TIMEOUT_MS = 2_000;
  */
 const SERVER_KEEPALIVES =
   "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3";
-
-/** A server that cannot be reached now; trying again can help. */
-export class UnreachableError extends Error {
-  override readonly name = "UnreachableError";
-}
 
 /** What `pg` needs to connect. `options` are command-line style settings. */
 export async function connectionConfig(
@@ -122,9 +117,9 @@ export function streamStartFailure(
 ): unknown {
   const isRefusal =
     !(error instanceof DatabaseError) || error.severity === "FATAL";
-  const isOurs =
-    error instanceof OperatorError || error instanceof ConfigurationError;
-  if (!isRefusal || isOurs || errorCode(error) === undefined) return error;
+  if (!isRefusal || isSaid(error) || errorCode(error) === undefined) {
+    return error;
+  }
   return connectFailure(error, connection, { replicates: true });
 }
 
@@ -134,6 +129,7 @@ export function connectFailure(
   connection: ConnectionSettings,
   kind: { readonly replicates: boolean } = { replicates: false },
 ): Error {
+  if (isSaid(error)) return error;
   const failure = describeConnectFailure(error, connection, kind);
   if (failure.verdict === "configuration") {
     return new ConfigurationError([`${failure.message}: ${failure.remedy}`], {
@@ -146,4 +142,13 @@ export function connectFailure(
   return new UnreachableError(`${failure.message}: ${failure.remedy}`, {
     cause: error,
   });
+}
+
+/** The way to the server is what failed, and has said so. */
+function isSaid(error: unknown): error is Error {
+  return (
+    error instanceof OperatorError ||
+    error instanceof ConfigurationError ||
+    error instanceof UnreachableError
+  );
 }

@@ -1,8 +1,8 @@
 /**
- * What goes wrong with a tunnel, in words, and who has to do something. The
- * errors that a restart or the next attempt can heal keep their errno.
+ * What goes wrong with a tunnel, in words, and who has to do something. What a
+ * restart or the next attempt can heal keeps its errno.
  */
-import { OperatorError } from "../errors";
+import { OperatorError, UnreachableError } from "../errors";
 import type { SshSettings } from "./tunnel";
 
 /** Why the jump host could not be connected to. */
@@ -11,26 +11,43 @@ export function handshakeError(
   { error, presented }: { error: unknown; presented: string | undefined },
 ): Error {
   const host = `${ssh.host}:${ssh.port}`;
+  const cause = causeOf(error);
+  const message = String(propertyOf(cause, "message") ?? cause);
   if (presented !== undefined && presented !== ssh.hostKey.fingerprint) {
     return new OperatorError(
       `the SSH host ${host} has the key ${presented}, not ${ssh.hostKey.fingerprint} as SSH_HOST_KEY says`,
       "find out whether the host was replaced, or whether this is another host in its place; only then set SSH_HOST_KEY to the new key",
-      { cause: error },
+      { cause },
     );
   }
-  if (hasProperty(error, "level", "client-authentication")) {
+  if (hasProperty(cause, "level", "client-authentication")) {
     return new OperatorError(
       `the SSH host ${host} refuses the key of user ${ssh.user}`,
-      `add the public half of SSH_PRIVATE_KEY to ~${ssh.user}/.ssh/authorized_keys on the host, or correct SSH_USER`,
-      { cause: error },
+      `add the public half of SSH_PRIVATE_KEY to ~${ssh.user}/.ssh/authorized_keys on the host, or correct SSH_USER; where it is there already, the log of the host's sshd says why (AllowUsers, from=, file modes, a second factor)`,
+      { cause },
     );
   }
-  return withCode(
-    new Error(`cannot connect to the SSH host ${host}: ${messageOf(error)}`, {
-      cause: error,
-    }),
-    codeOf(error),
+  const missing = /no matching (?:C->S |S->C )?(.*)/i.exec(message)?.[1];
+  if (missing !== undefined) {
+    return new OperatorError(
+      `the SSH host ${host} and the worker have no ${missing} in common`,
+      "allow another one in the host's sshd_config: KexAlgorithms curve25519-sha256, HostKeyAlgorithms ssh-ed25519, Ciphers aes128-gcm@openssh.com and MACs hmac-sha2-256-etm@openssh.com are among those that the worker knows",
+      { cause },
+    );
+  }
+  return unreachable(
+    `cannot connect to the SSH host ${host}: ${SAID_BETTER.get(message) ?? message}: ${WAY_THERE}`,
+    cause,
   );
+}
+
+/** Why an open tunnel has ended. */
+export function lostConnection(
+  host: string,
+  reason: Error | undefined,
+): UnreachableError {
+  const why = reason?.message ?? "the host closed it";
+  return unreachable(`the SSH connection to ${host} was lost: ${why}`, reason);
 }
 
 /** Why the jump host did not connect us to the database. */
@@ -39,36 +56,61 @@ export function refusedForward(
   host: string,
   error: Error,
 ): Error {
-  if (hasProperty(error, "reason", ADMINISTRATIVELY_PROHIBITED)) {
+  const reason = propertyOf(error, "reason");
+  if (reason === undefined) return lostConnection(host, error);
+  if (reason === ADMINISTRATIVELY_PROHIBITED) {
     return new OperatorError(
       `the SSH host ${host} does not allow connections to ${target}`,
-      "allow it in the host's sshd_config (AllowTcpForwarding, PermitOpen) and authorized_keys (permitopen, no-port-forwarding)",
+      "allow it in the host's sshd_config (AllowTcpForwarding, PermitOpen) and authorized_keys (permitopen, no-port-forwarding); names are compared as they are written",
       { cause: error },
     );
   }
-  const isRefused = hasProperty(error, "reason", CONNECT_FAILED);
-  return withCode(
-    new Error(
-      `the SSH host ${host} cannot connect to ${target}: ${error.message}`,
+  return Object.assign(
+    new UnreachableError(
+      `the SSH host ${host} cannot connect to ${target}: ${error.message.replace(PREFIX, "")}: ${FAR_WAY}`,
       { cause: error },
     ),
-    isRefused ? "ECONNREFUSED" : "ECONNRESET",
+    { code: reason === CONNECT_FAILED ? "ECONNREFUSED" : "ECONNRESET" },
   );
 }
+
+/** What ssh2 says of hosts that say nothing. */
+const SAID_BETTER: ReadonlyMap<string, string> = new Map([
+  [
+    "Connection lost before handshake",
+    "it hung up at once; there is no SSH server, or it takes no more connections (MaxStartups)",
+  ],
+  [
+    "Timed out while waiting for handshake",
+    "it does not answer as an SSH server",
+  ],
+]);
+const WAY_THERE =
+  "check SSH_HOST and SSH_PORT, that sshd runs, and the way to it: security groups, routes";
+const FAR_WAY =
+  "check DB_HOST and DB_PORT as the jump host sees them, that the server runs, and the way from the one to the other: security groups, routes";
 
 /** Reasons of SSH_MSG_CHANNEL_OPEN_FAILURE, RFC 4254, section 5.1. */
 const ADMINISTRATIVELY_PROHIBITED = 1;
 const CONNECT_FAILED = 2;
 
-/** Callers decide by errno, as they do for a connection without a tunnel. */
-function withCode(error: Error, code: string): Error {
-  return Object.assign(error, { code });
+/** What ssh2 puts before the host's own words. */
+const PREFIX = /^\(SSH\) Channel open failure: /;
+
+/** Of an attempt that failed, also by the end of the connection. */
+function causeOf(error: unknown): unknown {
+  return error instanceof UnreachableError && error.cause ? error.cause : error;
 }
 
-function codeOf(error: unknown): string {
-  if (hasProperty(error, "level", "client-timeout")) return "ETIMEDOUT";
-  const code = propertyOf(error, "code");
-  return typeof code === "string" ? code : "ECONNRESET";
+/** Callers may decide by errno, as they do for a connection without a tunnel. */
+function unreachable(message: string, cause: unknown): UnreachableError {
+  const code = propertyOf(cause, "code");
+  const errno = hasProperty(cause, "level", "client-timeout")
+    ? "ETIMEDOUT"
+    : "ECONNRESET";
+  return Object.assign(new UnreachableError(message, { cause }), {
+    code: typeof code === "string" ? code : errno,
+  });
 }
 
 function hasProperty(error: unknown, name: string, value: unknown): boolean {
@@ -80,8 +122,4 @@ function propertyOf(error: unknown, name: string): unknown {
   return typeof error === "object" && error !== null
     ? Reflect.get(error, name)
     : undefined;
-}
-
-function messageOf(error: unknown): string {
-  return String(propertyOf(error, "message") ?? error);
 }

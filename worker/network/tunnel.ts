@@ -3,10 +3,16 @@
  * name is resolved by the jump host, anew for every connection (H28).
  */
 import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Client, type KeyType, type ServerHostKeyAlgorithm } from "ssh2";
 import { fingerprintOf, type HostKey } from "./host-key";
-import { handshakeError, refusedForward } from "./tunnel-errors";
+import { endWhenSilent } from "./silence";
+import {
+  handshakeError,
+  lostConnection,
+  refusedForward,
+} from "./tunnel-errors";
 import { TunnelStream } from "./tunnel-stream";
 
 export interface SshSettings {
@@ -36,9 +42,10 @@ export async function openTunnel(
   signal.throwIfAborted();
   const credentials = await ssh.credentials();
   const client = new Client();
+  const socket = connect({ host: ssh.host, port: ssh.port, noDelay: true });
   let presented: string | undefined;
-  const tunnel = new Tunnel(client, `${ssh.host}:${ssh.port}`);
-  const abort = () => client.destroy();
+  const tunnel = new Tunnel(client, socket, `${ssh.host}:${ssh.port}`);
+  const abort = () => socket.destroy();
   signal.addEventListener("abort", abort, { once: true });
   try {
     const ready = new Promise<void>((resolve, reject) => {
@@ -46,8 +53,7 @@ export async function openTunnel(
       void tunnel.closed.then(reject);
     });
     client.connect({
-      host: ssh.host,
-      port: ssh.port,
+      sock: socket,
       username: ssh.user,
       ...credentials,
       algorithms: { serverHostKey: hostKeyAlgorithms(ssh.hostKey.type) },
@@ -57,13 +63,18 @@ export async function openTunnel(
       },
       readyTimeout: READY_TIMEOUT_MS,
       keepaliveInterval: KEEPALIVE_INTERVAL_MS,
-      keepaliveCountMax: KEEPALIVE_COUNT,
+      // An answer waits behind the rows; on a slow line those come for longer
+      // than any patience. What has gone silent is found below.
+      keepaliveCountMax: Number.POSITIVE_INFINITY,
     });
     await ready;
-    client.setNoDelay(true);
+    endWhenSilent(socket, {
+      tickMs: KEEPALIVE_INTERVAL_MS,
+      silentTicks: KEEPALIVE_COUNT,
+    });
     return tunnel;
   } catch (error) {
-    client.destroy();
+    socket.destroy();
     signal.throwIfAborted();
     throw handshakeError(ssh, { error, presented });
   } finally {
@@ -79,18 +90,17 @@ export class Tunnel implements AsyncDisposable {
 
   constructor(
     private readonly client: Client,
+    private readonly socket: Socket,
     private readonly name: string,
   ) {
     let reason: Error | undefined;
     client.on("error", (error) => {
       reason ??= error;
+      // ssh2 only says goodbye, and would wait for a peer that is gone.
+      socket.destroy();
     });
     this.closed = new Promise((resolve) => {
-      client.once("close", () => {
-        resolve(
-          reason ?? new Error(`the SSH connection to ${name} was closed`),
-        );
-      });
+      socket.once("close", () => resolve(lostConnection(name, reason)));
     });
     // A channel does not always notice that its connection is gone.
     void this.closed.then((error) => {
@@ -116,7 +126,7 @@ export class Tunnel implements AsyncDisposable {
   /** Says goodbye, but does not wait for a peer that no longer answers. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.client.end();
-    const timer = setTimeout(() => this.client.destroy(), GOODBYE_MS);
+    const timer = setTimeout(() => this.socket.destroy(), GOODBYE_MS);
     await this.closed;
     clearTimeout(timer);
   }

@@ -1,9 +1,9 @@
 /** The variables of the jump host: SSH_*. */
-import { utils } from "ssh2";
 import type { WorkerVariableName } from "../../config/worker-variables";
 import { type HostKey, parseHostKey } from "../network/host-key";
 import type { SshSettings } from "../network/tunnel";
-import { codeOf, isKeyText, textOrFile } from "./text-or-file";
+import { privateKeyProblem } from "./private-key";
+import { codeOf, textOrFile } from "./text-or-file";
 import type { VariableReader } from "./variable-reader";
 
 const names = [
@@ -49,29 +49,27 @@ function readHostKey(reader: VariableReader): HostKey {
 function readCredentials(reader: VariableReader): SshSettings["credentials"] {
   const key = reader.text("SSH_PRIVATE_KEY");
   const passphrase = reader.optional("SSH_PASSPHRASE");
-  const allowed =
-    "an OpenSSH or PEM private key, or the path of a file that holds one";
-  try {
-    const parsed = key && utils.parseKey(textOrFile(key), passphrase);
-    if (parsed instanceof Error) {
-      // The parser's messages name formats and ciphers, nothing of the key.
-      reader.invalid(
-        "SSH_PRIVATE_KEY",
-        allowed,
-        `${parsed.message}; an encrypted key needs the right SSH_PASSPHRASE, and \`ssh-keygen -p -f FILE\` converts other formats`,
-      );
-    } else if (parsed && !parsed.isPrivateKey()) {
-      reader.invalid("SSH_PRIVATE_KEY", allowed, "this is the public half");
-    }
-  } catch (error) {
+  const problem = key === "" ? undefined : problemOf(key, passphrase);
+  if (problem !== undefined) {
     reader.invalid(
       "SSH_PRIVATE_KEY",
-      allowed,
-      isKeyText(key) ? "correct it" : `check the path (${codeOf(error)})`,
+      "an OpenSSH or PEM private key, or the path of a file that holds one",
+      problem,
     );
   }
   return async () => ({
     privateKey: textOrFile(key),
     ...(passphrase === undefined ? {} : { passphrase }),
   });
+}
+
+function problemOf(
+  key: string,
+  passphrase: string | undefined,
+): string | undefined {
+  try {
+    return privateKeyProblem(textOrFile(key), passphrase);
+  } catch (error) {
+    return `check the path (${codeOf(error)})`;
+  }
 }

@@ -13,8 +13,13 @@ export function textOrFile(value: string): string {
 }
 
 /** Whether this is the text, not a path. */
-export function isKeyText(value: string): boolean {
-  return value.includes("-----BEGIN") || value.startsWith("PuTTY-User-Key");
+function isKeyText(value: string): boolean {
+  return (
+    value.includes("-----BEGIN") ||
+    value.startsWith("PuTTY-User-Key") ||
+    // A public key, which is told apart from a private one elsewhere.
+    /^\s*\S+ AAAA/.test(value)
+  );
 }
 
 /** What an operator can look up: ENOENT, EACCES, ERR_OSSL_…, and no text. */
