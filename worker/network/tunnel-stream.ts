@@ -85,7 +85,9 @@ export class TunnelStream extends Duplex {
   ): void {
     const channel = this.channel;
     if (channel) discard(channel);
-    callback(error);
+    // As a socket, a turn later: `pg` takes the end of this stream for the end of
+    // the connection, and would not hear why TLS on top of it gave up.
+    setImmediate(callback, error);
   }
 
   private attach(channel: Duplex): void {
