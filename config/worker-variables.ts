@@ -50,7 +50,7 @@ export type VariableType =
   | "file"
   /** PEM certificates, or the path of a file that holds them. */
   | "certificates"
-  /** A private SSH key, or the path of a file that holds it. */
+  /** A private key, or the path of a file that holds it. */
   | "privateKey"
   | "hostKey"
   | "tablePatterns"
@@ -105,7 +105,7 @@ const table = {
     group: "source",
     type: "text",
     required: false,
-    requiredWhen: "`DB_PASSWORD_FILE` is not set",
+    requiredWhen: "neither `DB_PASSWORD_FILE` nor `DB_SSLCERT` is set",
     secret: true,
     description: "Password of that role.",
   },
@@ -113,7 +113,7 @@ const table = {
     group: "source",
     type: "file",
     required: false,
-    requiredWhen: "`DB_PASSWORD` is not set",
+    requiredWhen: "neither `DB_PASSWORD` nor `DB_SSLCERT` is set",
     secret: false,
     description:
       "File with the password. It is read anew at every connection and goes before `DB_PASSWORD`, so a rotation needs no restart.",
@@ -131,11 +131,11 @@ const table = {
   DB_SSLROOTCERT: {
     group: "source",
     type: "certificates",
-    defaultText: "public authorities and the RDS bundle",
+    defaultText: "public authorities, the system's, and the RDS bundle",
     required: false,
     secret: false,
     description:
-      "The certificate authorities to trust instead: a PEM file's path, or the PEM itself.",
+      "The certificate authorities to trust instead: a PEM file's path, read anew at every connection, or the PEM itself.",
   },
   DB_SSL_SERVERNAME: {
     group: "source",
@@ -145,6 +145,23 @@ const table = {
     secret: false,
     description:
       "Name that the server's certificate must be for, when `DB_HOST` is an address or the near end of a tunnel.",
+  },
+  DB_SSLCERT: {
+    group: "source",
+    type: "certificates",
+    required: false,
+    requiredWhen: "`DB_SSLKEY` is set",
+    secret: false,
+    description:
+      "Client certificate to show, if the server asks for one: PEM, with those between it and its authority, or a file's path, read anew at every connection.",
+  },
+  DB_SSLKEY: {
+    group: "source",
+    type: "privateKey",
+    required: false,
+    requiredWhen: "`DB_SSLCERT` is set",
+    secret: true,
+    description: "Its private key, not encrypted: PEM, or a file's path.",
   },
   DEST_DB_HOST: {
     group: "destination",
@@ -186,7 +203,8 @@ const table = {
     group: "destination",
     type: "text",
     required: false,
-    requiredWhen: "`DEST_DB_HOST` is set and `DEST_DB_PASSWORD_FILE` is not",
+    requiredWhen:
+      "`DEST_DB_HOST` is set, and neither `DEST_DB_PASSWORD_FILE` nor `DEST_DB_SSLCERT`",
     secret: true,
     description: "Password of that role.",
   },
@@ -194,7 +212,8 @@ const table = {
     group: "destination",
     type: "file",
     required: false,
-    requiredWhen: "`DEST_DB_HOST` is set and `DEST_DB_PASSWORD` is not",
+    requiredWhen:
+      "`DEST_DB_HOST` is set, and neither `DEST_DB_PASSWORD` nor `DEST_DB_SSLCERT`",
     secret: false,
     description:
       "File with the password, read anew at every connection; it goes before `DEST_DB_PASSWORD`.",
@@ -212,7 +231,7 @@ const table = {
   DEST_DB_SSLROOTCERT: {
     group: "destination",
     type: "certificates",
-    defaultText: "public authorities and the RDS bundle",
+    defaultText: "public authorities, the system's, and the RDS bundle",
     required: false,
     secret: false,
     description: "As `DB_SSLROOTCERT`, for the destination.",
@@ -224,6 +243,22 @@ const table = {
     required: false,
     secret: false,
     description: "As `DB_SSL_SERVERNAME`, for the destination.",
+  },
+  DEST_DB_SSLCERT: {
+    group: "destination",
+    type: "certificates",
+    required: false,
+    requiredWhen: "`DEST_DB_SSLKEY` is set",
+    secret: false,
+    description: "As `DB_SSLCERT`, for the destination.",
+  },
+  DEST_DB_SSLKEY: {
+    group: "destination",
+    type: "privateKey",
+    required: false,
+    requiredWhen: "`DEST_DB_SSLCERT` is set",
+    secret: true,
+    description: "As `DB_SSLKEY`, for the destination.",
   },
   SLOT_NAME: {
     group: "tracking",

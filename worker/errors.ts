@@ -17,15 +17,26 @@ export class UnreachableError extends Error {
   override readonly name = "UnreachableError";
 }
 
+interface RefusalOptions extends ErrorOptions {
+  /** @default false */
+  readonly isTls?: boolean;
+}
+
 /** A variable is wrong or missing. Exit code 2. */
 export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
+  /**
+   * Two hosts that do not agree on TLS: nobody has tried to log in, and a
+   * certificate or an authority can be replaced under a running worker.
+   */
+  readonly isTls: boolean;
   constructor(
     /** One sentence each: variable, what was got, what is allowed. */
     readonly problems: readonly string[],
-    options?: ErrorOptions,
+    { isTls = false, ...options }: RefusalOptions = {},
   ) {
     super(problems.join("\n"), options);
+    this.isTls = isTls;
   }
 }
 
@@ -35,16 +46,39 @@ export class ConfigurationError extends Error {
  */
 export class StandbyError extends ConfigurationError {}
 
+/** The server refuses the password (network/login.ts). */
+export class LoginError extends ConfigurationError {
+  constructor(
+    problem: string,
+    readonly retry: LoginRetry,
+    options: ErrorOptions,
+  ) {
+    super([problem], options);
+  }
+}
+
+export interface LoginRetry {
+  /** Until this password is tried again; undefined: not any more. */
+  readonly delayMs: number | undefined;
+  /** Neither this password nor another one: only a restart helps. */
+  readonly isFinal: boolean;
+  /** Resolves when it, or another one in its place, may be tried. */
+  readonly until: (signal: AbortSignal) => Promise<void>;
+}
+
 /** Somebody must act on a server before the worker can go on. Exit code 3. */
 export class OperatorError extends Error {
   override readonly name = "OperatorError";
+  /** As of a ConfigurationError. */
+  readonly isTls: boolean;
   constructor(
     message: string,
     /** The command, SQL or document that resolves it. */
     readonly remedy: string,
-    options?: ErrorOptions,
+    { isTls = false, ...options }: RefusalOptions = {},
   ) {
     super(message, options);
+    this.isTls = isTls;
   }
 }
 

@@ -8,6 +8,7 @@ import {
   ConfigurationError,
   EXIT_CODE,
   FencedError,
+  LoginError,
   OperatorError,
   StandbyError,
 } from "./errors";
@@ -20,7 +21,8 @@ import { UnreadableMessageError } from "./stream/pgoutput";
 const STOP_GRACE_MS = 8_000;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 30_000;
-/** Failed log-ins lock accounts, so they are repeated slowly (H27). */
+const FIRST_TLS_DELAY_MS = 1_000;
+/** Failed log-ins lock accounts, so they are repeated slowly; see login.ts. */
 const FIRST_LOGIN_DELAY_MS = 10_000;
 const MAX_LOGIN_DELAY_MS = 15 * 60_000;
 /** A worker that has never streamed gives up: whoever started it should see. */
@@ -71,19 +73,26 @@ export async function supervise(
           Math.random(),
         );
         status.problem = problemOf(error);
-        const isLogin =
-          error instanceof ConfigurationError &&
-          !(error instanceof StandbyError);
-        if (isLogin) status.failedLogins++;
+        if (isFailedLogin(error)) status.failedLogins++;
         else status.attempts++;
         report(error, { exitCode, delayMs }, status, log);
         if (exitCode !== undefined) return exitCode;
         status.state = "waiting";
-        await pause(delayMs, signal);
+        await (error instanceof LoginError
+          ? error.retry.until(signal)
+          : pause(delayMs, signal));
       }
     }
     if (signal.aborted) return EXIT_CODE.stopped;
   }
+}
+
+function isFailedLogin(error: unknown): boolean {
+  return (
+    error instanceof ConfigurationError &&
+    !(error instanceof StandbyError) &&
+    !error.isTls
+  );
 }
 
 type Counts = Pick<Status, "attempts" | "failedLogins" | "hasStreamed">;
@@ -110,6 +119,11 @@ export function decide(
   });
   const end = (exitCode: number): Decision => ({ exitCode, delayMs: 0 });
 
+  const isTls =
+    (error instanceof OperatorError || error instanceof ConfigurationError) &&
+    error.isTls;
+  // What was right before is being changed, and asking again costs nobody.
+  if (isTls && hasStreamed) return again(FIRST_TLS_DELAY_MS, MAX_DELAY_MS);
   if (error instanceof OperatorError) return end(EXIT_CODE.operator);
   if (error instanceof FencedError) return end(EXIT_CODE.failed);
   if (error instanceof RepeatedError) return end(EXIT_CODE.failed);
@@ -118,8 +132,12 @@ export function decide(
     return again(2_000, 10_000);
   }
   if (error instanceof StandbyError) return end(EXIT_CODE.configuration);
-  if (error instanceof ConfigurationError) {
+  if (error instanceof LoginError && hasStreamed) {
     // A password that was right before is being changed somewhere.
+    const { isFinal, delayMs = 0 } = error.retry;
+    return isFinal ? end(EXIT_CODE.failed) : { delayMs: Math.round(delayMs) };
+  }
+  if (error instanceof ConfigurationError) {
     return hasStreamed
       ? again(FIRST_LOGIN_DELAY_MS, MAX_LOGIN_DELAY_MS, failedLogins)
       : end(EXIT_CODE.configuration);
@@ -233,9 +251,14 @@ function report(
   status: Status,
   log: Log,
 ): void {
-  const { exitCode, delayMs } = decision;
+  const { exitCode } = decision;
+  // Undefined: a password that is not tried again before there is another one.
+  const delayMs =
+    error instanceof LoginError ? error.retry.delayMs : decision.delayMs;
   if (error instanceof OperatorError) {
-    log.fatal({ exitCode, remedy: error.remedy }, error.message);
+    const { remedy, message } = error;
+    if (exitCode !== undefined) log.fatal({ exitCode, remedy }, message);
+    else log.warn({ remedy, retryInMs: delayMs }, message);
     return;
   }
   const fields = {
@@ -246,8 +269,10 @@ function report(
   const level =
     exitCode !== undefined
       ? "fatal"
-      : delayMs < 1_000 || isPatient
-        ? "info"
-        : "warn";
+      : delayMs === undefined
+        ? "error"
+        : delayMs < 1_000 || isPatient
+          ? "info"
+          : "warn";
   log[level](fields, problemOf(error));
 }

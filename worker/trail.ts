@@ -80,9 +80,10 @@ export async function runTrail(
   status.confirmedLsn = formatLsn(known.position);
   const catalog = releases.use(new Catalog(() => servers.connectSource()));
 
+  const config = await servers.sourceConfig();
   const stream = releases.use(
     await openReplication({
-      config: await servers.sourceConfig(),
+      config,
       slotName,
       publicationName,
       start: known.commitLsn,
@@ -93,7 +94,7 @@ export async function runTrail(
       onWaiting: (reason) => log.warn({ reason }, WAITING_FOR_STANDBY),
     }).catch((error: unknown) => {
       status.streamFailure = error;
-      throw streamStartFailure(error, settings.source);
+      throw streamStartFailure(error, settings.source, config);
     }),
   );
   const sessions = [writing, await servers.connectDestination()] as const;

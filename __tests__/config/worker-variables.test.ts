@@ -36,6 +36,6 @@ test.each(variables)("%s: its row makes sense", (name, variable) => {
   if (variable.required) expect(fallback).toBeUndefined();
   expect(variable.description).toMatch(/^[A-Z`].*\.$/);
   expect(variable.description).not.toContain("|");
-  const soundsSecret = /(PASSWORD|PASSPHRASE|PRIVATE_KEY)$/.test(name);
+  const soundsSecret = /(PASSWORD|PASSPHRASE|PRIVATE_KEY|SSLKEY)$/.test(name);
   expect(variable.secret).toBe(soundsSecret);
 });

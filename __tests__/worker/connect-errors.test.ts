@@ -8,7 +8,8 @@ const connection = {
   database: "app",
   user: "bemi",
   password: "hunter2",
-};
+  tls: { mode: "verify-full", serverName: "db.internal" },
+} as const;
 
 function failure(code: string | undefined, message = "text of the server") {
   return describeConnectFailure(
@@ -31,8 +32,17 @@ test.each([
   ["08P01", "configuration", "pooler"],
   ["42601", "configuration", "pooler"],
   ["42501", "operator", 'does not let "bemi" replicate'],
-  ["SELF_SIGNED_CERT_IN_CHAIN", "configuration", "cannot be verified"],
-  ["ERR_TLS_CERT_ALTNAME_INVALID", "configuration", "cannot be verified"],
+  ["SELF_SIGNED_CERT_IN_CHAIN", "configuration", "not trusted"],
+  ["CERT_SIGNATURE_FAILURE", "configuration", "not trusted"],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "configuration", 'not for "db.internal"'],
+  ["CERT_HAS_EXPIRED", "operator", "has expired"],
+  ["CERT_NOT_YET_VALID", "operator", "is not valid yet"],
+  ["INVALID_PURPOSE", "operator", "cannot be verified"],
+  [
+    "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    "configuration",
+    "may ask for a client certificate",
+  ],
   ["ERR_SSL_WRONG_VERSION_NUMBER", "configuration", "no TLS connection"],
   ["XX999", "retry", "cannot be connected to"],
 ])("%s is to be answered by %s: %s", (code, verdict, words) => {

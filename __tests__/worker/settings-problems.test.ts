@@ -1,8 +1,13 @@
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { workerVariables } from "../../config/worker-variables";
-import { testAuthority } from "../../scripts/lab/certificates";
+import {
+  serverCertificate,
+  serverKey,
+  testAuthority,
+} from "../../scripts/lab/certificates";
 import { ConfigurationError } from "../../worker/errors";
 import { readSettings } from "../../worker/settings/settings";
 import { generateSshKey } from "../support/ssh-keys";
@@ -35,7 +40,13 @@ const ssh = {
   SSH_PRIVATE_KEY: userKey.private,
   SSH_HOST_KEY: userKey.public,
 };
-const everything = { ...source, ...destination, ...ssh };
+const certified = {
+  DB_SSLCERT: serverCertificate,
+  DB_SSLKEY: serverKey,
+  DEST_DB_SSLCERT: serverCertificate,
+  DEST_DB_SSLKEY: serverKey,
+};
+const everything = { ...source, ...destination, ...ssh, ...certified };
 
 const hosts = ["db.test:5432", "postgres://db.test", "a b", "[::1]", "-x"];
 const ports = ["x", "0", "65536", "-1", "5432.0", "1e3", " 5432", "tcp://x:1"];
@@ -50,6 +61,18 @@ const certificates = [
   "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
   testAuthority.replace("MII", "MIA"),
 ];
+const clientKeys = [
+  "/does/not/exist.pem",
+  "garbage",
+  String(
+    generateKeyPairSync("ed25519").privateKey.export({
+      type: "pkcs8",
+      format: "pem",
+    }),
+  ),
+  "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----",
+  serverCertificate,
+];
 const passwordFiles = ["/does/not/exist", folder, file("empty", "\n")];
 const switches = ["true", "ON", "1"];
 
@@ -62,6 +85,8 @@ test.each<[name: string, values: readonly string[]]>([
   ["DB_SSLMODE", modes],
   ["DB_SSLROOTCERT", certificates],
   ["DB_SSL_SERVERNAME", hosts],
+  ["DB_SSLCERT", certificates],
+  ["DB_SSLKEY", clientKeys],
   ["DEST_DB_HOST", hosts],
   ["DEST_DB_PORT", ports],
   ["DEST_DB_NAME", names],
@@ -70,6 +95,8 @@ test.each<[name: string, values: readonly string[]]>([
   ["DEST_DB_SSLMODE", modes],
   ["DEST_DB_SSLROOTCERT", certificates],
   ["DEST_DB_SSL_SERVERNAME", hosts],
+  ["DEST_DB_SSLCERT", certificates],
+  ["DEST_DB_SSLKEY", clientKeys],
   ["SLOT_NAME", identifiers],
   ["PUBLICATION_NAME", identifiers],
   ["TRACK_TABLES", ["todo", "a.b.c", "a.b,,c.d", 'a."b', "_bemi.x"]],
@@ -187,6 +214,16 @@ test("all problems are reported at once, with what was got and is allowed", () =
   expect(text).toContain("verify-full, or require");
 });
 
+test.each(["DB_SSLCERT", "DB_SSLKEY", "DEST_DB_SSLCERT", "DEST_DB_SSLKEY"])(
+  "%s is not enough without its other half",
+  (name) => {
+    const problems = problemsOf({ ...everything, [name]: "" });
+    expect(problems).toEqual([
+      expect.stringMatching(new RegExp(`^${name}: not set, and required`)),
+    ]);
+  },
+);
+
 test("no message has a secret, wherever somebody put it", () => {
   const secret = "hunter2";
   const texts = [
@@ -196,6 +233,9 @@ test("no message has a secret, wherever somebody put it", () => {
     { SSH_PRIVATE_KEY: secret },
     { SSH_PRIVATE_KEY: encryptedKey.private, SSH_PASSPHRASE: secret },
     { DB_SSLROOTCERT: `-----BEGIN PRIVATE KEY-----\n${secret}` },
+    { DB_SSLCERT: `-----BEGIN PRIVATE KEY-----\n${secret}` },
+    { DB_SSLKEY: secret },
+    { DB_SSLKEY: `-----BEGIN PRIVATE KEY-----\n${secret}` },
     { SSH_HOST_KEY: `-----BEGIN OPENSSH PRIVATE KEY-----\n${secret}` },
   ].map((env) => problemsOf({ ...everything, ...env }).join("\n"));
   for (const text of texts) {

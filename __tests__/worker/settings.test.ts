@@ -2,8 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { testAuthority } from "../../scripts/lab/certificates";
+import {
+  expiredCertificate,
+  otherAuthority,
+  serverCertificate,
+  serverKey,
+  testAuthority,
+} from "../../scripts/lab/certificates";
 import { parseHostKey } from "../../worker/network/host-key";
+import { Login } from "../../worker/network/login";
 import { readSettings } from "../../worker/settings/settings";
 import { generateSshKey } from "../support/ssh-keys";
 
@@ -34,6 +41,7 @@ test("the defaults", () => {
     database: "shop",
     user: "bemi",
     password: expect.any(Function),
+    login: expect.any(Login),
     tls: { mode: "verify-full", serverName: "db.example.test" },
   });
   expect(destination).toBe(connection);
@@ -112,8 +120,46 @@ test("root certificates are taken from a file or the variable", () => {
   const flat = testAuthority.replaceAll("\n", "\\n");
   for (const value of [path, testAuthority, flat]) {
     const { tls } = readSettings({ ...source, DB_SSLROOTCERT: value }).source;
-    expect(tls.rootCertificates).toBe(testAuthority);
+    expect(tls.rootCertificates?.()).toBe(testAuthority);
   }
+});
+
+test("files with certificates and a key are read anew, and have to be whole", () => {
+  const paths = ["ca.pem", "own.pem", "own.key"].map((name) =>
+    join(folder, name),
+  );
+  const [ca = "", own = "", key = ""] = paths;
+  const write = (...texts: readonly string[]) => {
+    for (const [index, text] of texts.entries())
+      writeFileSync(paths[index] ?? "", text);
+  };
+  write(testAuthority, serverCertificate, serverKey);
+  const { tls } = readSettings({
+    ...source,
+    DB_SSLROOTCERT: ca,
+    DB_SSLCERT: own,
+    DB_SSLKEY: key,
+  }).source;
+  expect(tls.client?.()).toEqual({
+    certificate: serverCertificate,
+    key: serverKey,
+  });
+  write(otherAuthority, expiredCertificate);
+  expect(tls.rootCertificates?.()).toBe(otherAuthority);
+  expect(tls.client?.().certificate).toBe(expiredCertificate);
+  write(otherAuthority.slice(0, 100), otherAuthority);
+  expect(tls.rootCertificates).toThrow("DB_SSLROOTCERT: cannot be used now");
+  expect(tls.client).toThrow("it is the key of another certificate");
+});
+
+test("who shows a certificate needs no password", async () => {
+  const { DB_PASSWORD: _none, ...without } = source;
+  const { password } = readSettings({
+    ...without,
+    DB_SSLCERT: serverCertificate,
+    DB_SSLKEY: serverKey,
+  }).source;
+  expect(await password()).toBe("");
 });
 
 test("a password file is read anew, without its last line break, and goes first", async () => {
@@ -123,6 +169,8 @@ test("a password file is read anew, without its last line break, and goes first"
   expect(await settings.source.password()).toBe("first");
   writeFileSync(path, " second \r\n");
   expect(await settings.source.password()).toBe(" second ");
+  writeFileSync(path, "\n");
+  await expect(settings.source.password()).rejects.toThrow("is empty now");
   rmSync(path);
   await expect(settings.source.password()).rejects.toThrow(
     /DB_PASSWORD_FILE: .*ENOENT/,
@@ -163,6 +211,8 @@ test("settings are frozen and print no secret", () => {
     ...source,
     ...ssh,
     SSH_PASSPHRASE: "p4ssphrase",
+    DB_SSLCERT: serverCertificate,
+    DB_SSLKEY: serverKey,
   });
   expect(Object.isFrozen(settings.source.tls)).toBe(true);
   expect(Object.isFrozen(settings.trackTables.includes)).toBe(true);
@@ -201,7 +251,8 @@ test.each([
   ["disable", "db.test", {}, 1],
   ["require", "db.test", {}, 1],
   ["require", "db.test", { DB_SSLROOTCERT: testAuthority }, 0],
-  ["verify-ca", "db.test", {}, 0],
+  ["verify-ca", "db.test", {}, 1],
+  ["verify-ca", "db.test", { DB_SSLROOTCERT: testAuthority }, 0],
   ["disable", "localhost", {}, 0],
 ])(
   "sslmode %s of %s is warned about as it deserves",

@@ -52,7 +52,7 @@ test.each<
   const ssl = tlsOptions({
     mode,
     serverName: name,
-    ...(roots === undefined ? {} : { rootCertificates: roots }),
+    ...(roots === undefined ? {} : { rootCertificates: () => roots }),
   });
   // By name and by address: pg verifies neither, only what we ask for counts.
   for (const host of ["localhost", "127.0.0.1"]) {

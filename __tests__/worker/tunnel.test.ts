@@ -167,7 +167,7 @@ test.each([
     ssl: tlsOptions({
       mode: tls ? "verify-full" : "disable",
       serverName,
-      rootCertificates: testAuthority,
+      rootCertificates: () => testAuthority,
     }),
   });
   await client.connect();

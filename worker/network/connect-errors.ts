@@ -5,6 +5,9 @@
  */
 import { DatabaseError } from "pg";
 import { errorCode } from "../sql-state";
+import { notLetIn } from "./login-errors";
+import type { TlsSettings } from "./tls";
+import { tlsRefusal } from "./tls-errors";
 
 /** Which server was meant; no more than this is ever said of it. */
 export interface ConnectTarget {
@@ -14,6 +17,10 @@ export interface ConnectTarget {
   readonly port: number;
   readonly database: string;
   readonly user: string;
+  readonly tls: Pick<TlsSettings, "mode" | "serverName"> & {
+    readonly rootCertificates?: unknown;
+    readonly client?: unknown;
+  };
 }
 
 export interface ConnectFailure {
@@ -25,9 +32,11 @@ export interface ConnectFailure {
    * operator: somebody must act on a server (exit 3).
    */
   readonly verdict: Verdict;
+  /** The two do not agree on TLS; nobody has tried to log in. */
+  readonly isTls: boolean;
 }
 
-type Verdict = "retry" | "configuration" | "operator";
+export type Verdict = "retry" | "configuration" | "operator";
 
 export function describeConnectFailure(
   error: unknown,
@@ -35,8 +44,11 @@ export function describeConnectFailure(
   { replicates }: { readonly replicates: boolean } = { replicates: false },
 ): ConnectFailure {
   const code = codeOf(error);
-  const { verdict, what, remedy } =
-    code === TOO_MANY ? exhausted(error, replicates) : explain(error, code);
+  const explanation =
+    code === TOO_MANY
+      ? exhausted(error, replicates)
+      : explain(error, code, connection);
+  const { verdict, what, remedy, isTls = false } = explanation;
   const { host, port } = connection;
   const named = (text: string) =>
     text
@@ -47,32 +59,43 @@ export function describeConnectFailure(
     message: `${host}:${port} ${named(what)}${code === undefined ? "" : ` (${code})`}`,
     remedy: named(remedy),
     verdict,
+    isTls,
   };
 }
 
-interface Explanation {
+/** Whether it is an error of connecting, of which there is more to say. */
+export function isDescribed(error: unknown): boolean {
+  return codeOf(error) !== undefined || textExplanation(error) !== undefined;
+}
+
+export interface Explanation {
   readonly verdict: Verdict;
   /** Goes on after "host:port". */
   readonly what: string;
   readonly remedy: string;
+  /** @default false */
+  readonly isTls?: boolean;
 }
 
-function explain(error: unknown, code: string | undefined): Explanation {
-  if (code === undefined) return explainText(error);
-  const known = KNOWN.get(code);
-  if (known) return known;
-  if (CERTIFICATE_CODES.has(code)) return UNTRUSTED;
-  return /^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code) ? TLS_BROKEN : UNKNOWN;
+function explain(
+  error: unknown,
+  code: string | undefined,
+  { tls }: ConnectTarget,
+): Explanation {
+  if (code === undefined) return textExplanation(error) ?? UNKNOWN;
+  if (code === "28000") return notLetIn(error, tls);
+  return KNOWN.get(code) ?? tlsRefusal(error, code, tls) ?? UNKNOWN;
 }
 
 /** pg's own errors have no code; their texts are the same everywhere. */
-function explainText(error: unknown): Explanation {
+function textExplanation(error: unknown): Explanation | undefined {
   const text = error instanceof Error ? error.message : "";
   if (/does not support SSL/.test(text)) return NO_TLS;
+  if (/client password must be/.test(text)) return NO_PASSWORD;
   if (/^timeout expired$/.test(text)) return unreachable("does not answer");
   return /^Connection terminated/.test(text)
     ? unreachable("closed the connection")
-    : UNKNOWN;
+    : undefined;
 }
 
 /** With several addresses for a name, Node wraps one error for each. */
@@ -94,23 +117,16 @@ const POOLER: Explanation = {
 
 const NO_TLS: Explanation = {
   verdict: "configuration",
+  isTls: true,
   what: "offers no TLS",
   remedy:
     "switch TLS on at the server, or, where the network is trusted, set <prefix>_SSLMODE=disable",
 };
 
-const UNTRUSTED: Explanation = {
+const NO_PASSWORD: Explanation = {
   verdict: "configuration",
-  what: "shows a TLS certificate that cannot be verified",
-  remedy:
-    "set <prefix>_SSLROOTCERT to the authority that signed it, and <prefix>_SSL_SERVERNAME to the name it is for when connecting through a tunnel or by address",
-};
-
-const TLS_BROKEN: Explanation = {
-  verdict: "configuration",
-  what: "and the worker agree on no TLS connection",
-  remedy:
-    "check that <prefix>_HOST and <prefix>_PORT are PostgreSQL's and its TLS versions are 1.2 or later",
+  what: "asks for a password of <user>",
+  remedy: "set <prefix>_PASSWORD or <prefix>_PASSWORD_FILE",
 };
 
 const UNKNOWN: Explanation = {
@@ -191,15 +207,6 @@ const KNOWN: ReadonlyMap<string, Explanation> = new Map([
     },
   ],
   [
-    "28000",
-    {
-      verdict: "configuration",
-      what: "does not let <user> in",
-      remedy:
-        "check <prefix>_USER and that the role may log in; pg_hba.conf must allow it, for the database and for replication, and may ask for TLS (<prefix>_SSLMODE)",
-    },
-  ],
-  [
     "3D000",
     {
       verdict: "configuration",
@@ -221,19 +228,4 @@ const KNOWN: ReadonlyMap<string, Explanation> = new Map([
   // IDENTIFY_SYSTEM was taken for SQL: the parameter was dropped on the way.
   ["42601", POOLER],
   ["0A000", POOLER],
-]);
-
-const CERTIFICATE_CODES: ReadonlySet<string> = new Set([
-  "CERT_HAS_EXPIRED",
-  "CERT_NOT_YET_VALID",
-  "CERT_REVOKED",
-  "CERT_SIGNATURE_FAILURE",
-  "CERT_UNTRUSTED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "HOSTNAME_MISMATCH",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ]);

@@ -2,11 +2,12 @@
  * Connections to the two servers, each made anew with a fresh password and a
  * fresh name look-up, so that rotation and failover need nobody (H27, H28).
  */
+import { Socket } from "node:net";
 import { Client, type ClientConfig, DatabaseError } from "pg";
 import { ConfigurationError, OperatorError, UnreachableError } from "../errors";
 import type { ConnectionSettings } from "../settings/settings";
 import { errorCode } from "../sql-state";
-import { describeConnectFailure } from "./connect-errors";
+import { describeConnectFailure, isDescribed } from "./connect-errors";
 import { tlsOptions } from "./tls";
 import type { Tunnel } from "./tunnel";
 import { WATCH_TICK_MS, watch } from "./watchdog";
@@ -33,19 +34,41 @@ export async function connectionConfig(
   const { host, port, database, user, tls } = connection;
   const { tunnel } = details;
   return {
-    host,
+    // What pg asks for by SNI; where to connect is the stream's to know.
+    host: tls.serverName,
     port,
     database,
     user,
-    password: await connection.password(),
+    password: passwordFor(await connection.login.password()),
     ssl: tlsOptions(tls),
     application_name: details.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
     options: [SERVER_KEEPALIVES, details.options].filter(Boolean).join(" "),
-    ...(tunnel ? { stream: () => tunnel.stream(host, port) } : {}),
+    stream: () => tunnel?.stream(host, port) ?? new SocketTo(host, port),
   };
+}
+
+/** An empty text would make `pg` look for one in its own places. */
+function passwordFor(password: string): ClientConfig["password"] {
+  return password === "" ? () => "" : password;
+}
+
+/** `pg` tells its stream to connect to the name that TLS is to be for. */
+class SocketTo extends Socket {
+  readonly #host: string;
+  readonly #port: number;
+
+  constructor(host: string, port: number) {
+    super();
+    this.#host = host;
+    this.#port = port;
+  }
+
+  override connect(): this {
+    return super.connect(this.#port, this.#host);
+  }
 }
 
 /**
@@ -69,8 +92,12 @@ export async function connectAgain(
   connection: ConnectionSettings,
   config: ClientConfig,
 ): Promise<Client> {
-  const password = await connection.password();
-  return open(connection, { ...config, password });
+  const password = passwordFor(await connection.login.password());
+  return open(connection, {
+    ...config,
+    password,
+    ssl: tlsOptions(connection.tls),
+  });
 }
 
 async function open(
@@ -83,13 +110,13 @@ async function open(
   client.on("error", () => undefined);
   try {
     await client.connect();
+    if (typeof config.password === "string") {
+      connection.login.accepted(config.password);
+    }
     return client;
   } catch (error) {
     await client.end().catch(() => undefined);
-    const { replication } = config as { replication?: string };
-    throw connectFailure(error, connection, {
-      replicates: replication !== undefined,
-    });
+    throw connectFailure(error, connection, config);
   }
 }
 
@@ -114,34 +141,41 @@ class ServerClient extends Client {
 export function streamStartFailure(
   error: unknown,
   connection: ConnectionSettings,
+  config: ClientConfig,
 ): unknown {
   const isRefusal =
     !(error instanceof DatabaseError) || error.severity === "FATAL";
-  if (!isRefusal || isSaid(error) || errorCode(error) === undefined) {
-    return error;
-  }
-  return connectFailure(error, connection, { replicates: true });
+  if (!isRefusal || isSaid(error) || !isDescribed(error)) return error;
+  return connectFailure(error, connection, {
+    ...config,
+    replication: "database",
+  });
 }
 
-/** The error that says what failed and what happens next. */
+/**
+ * The error that says what failed and what happens next. `config` is what was
+ * connected with: its password is remembered when it was refused.
+ */
 export function connectFailure(
   error: unknown,
   connection: ConnectionSettings,
-  kind: { readonly replicates: boolean } = { replicates: false },
+  config: ClientConfig & { readonly replication?: string } = {},
 ): Error {
   if (isSaid(error)) return error;
-  const failure = describeConnectFailure(error, connection, kind);
-  if (failure.verdict === "configuration") {
-    return new ConfigurationError([`${failure.message}: ${failure.remedy}`], {
-      cause: error,
-    });
-  }
-  if (failure.verdict === "operator") {
-    return new OperatorError(failure.message, failure.remedy, { cause: error });
-  }
-  return new UnreachableError(`${failure.message}: ${failure.remedy}`, {
-    cause: error,
-  });
+  const { verdict, message, remedy, isTls } = describeConnectFailure(
+    error,
+    connection,
+    { replicates: config.replication !== undefined },
+  );
+  const options = { cause: error, isTls };
+  if (verdict === "operator")
+    return new OperatorError(message, remedy, options);
+  const problem = `${message}: ${remedy}`;
+  if (verdict === "retry") return new UnreachableError(problem, options);
+  const { password } = config;
+  return errorCode(error) === "28P01" && typeof password === "string"
+    ? connection.login.refused(password, { problem, error })
+    : new ConfigurationError([problem], options);
 }
 
 /** The way to the server is what failed, and has said so. */

@@ -5,6 +5,7 @@
  */
 import type { WorkerVariableName } from "../../config/worker-variables";
 import { ConfigurationError } from "../errors";
+import type { Login } from "../network/login";
 import type { TlsSettings } from "../network/tls";
 import type { SshSettings } from "../network/tunnel";
 import { readConnection } from "./connection-settings";
@@ -48,8 +49,10 @@ export interface ConnectionSettings {
   readonly port: number;
   readonly database: string;
   readonly user: string;
-  /** Read anew at every connection (file before variable). */
+  /** As it is now (file before variable). */
   readonly password: () => Promise<string>;
+  /** The same for a connection, unless the server refuses it. */
+  readonly login: Login;
   readonly tls: TlsSettings;
 }
 
@@ -66,7 +69,7 @@ export function readSettings(env: Environment): Settings {
     source,
     destination: destinationIsSource
       ? source
-      : readConnection(reader, "DEST_DB"),
+      : readConnection(reader, "DEST_DB", source),
     destinationIsSource,
     slotName: reader.identifier("SLOT_NAME"),
     publicationName: reader.identifier("PUBLICATION_NAME"),
@@ -104,6 +107,8 @@ const destinationNames = [
   "DEST_DB_SSLMODE",
   "DEST_DB_SSLROOTCERT",
   "DEST_DB_SSL_SERVERNAME",
+  "DEST_DB_SSLCERT",
+  "DEST_DB_SSLKEY",
 ] as const satisfies readonly WorkerVariableName[];
 
 function readPatterns<T>(

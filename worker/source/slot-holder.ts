@@ -4,6 +4,7 @@
  * a destination that is down for a weekend would cost the trail (H36).
  */
 import { describeError, type Log } from "../log";
+import { streamStartFailure } from "../network/connect";
 import { Servers } from "../network/servers";
 import type { Settings } from "../settings/settings";
 import { openReplication, type ReplicationStream } from "../stream/replication";
@@ -43,8 +44,9 @@ export class SlotHolder implements AsyncDisposable {
       signal: this.#signal,
     });
     try {
+      const config = await servers.sourceConfig();
       const stream = await openReplication({
-        config: await servers.sourceConfig(),
+        config,
         slotName,
         publicationName,
         start: 0n,
@@ -52,6 +54,8 @@ export class SlotHolder implements AsyncDisposable {
         maxValueBytes,
         prepare: prepareStream,
         connectAgain: () => servers.connectSource(),
+      }).catch((error: unknown) => {
+        throw streamStartFailure(error, this.#settings.source, config);
       });
       this.#held = { servers, stream };
       this.#log.info("the slot is kept in use until the destination is back");
