@@ -3,8 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import {
-  expiredCertificate,
-  otherAuthority,
   serverCertificate,
   serverKey,
   testAuthority,
@@ -12,6 +10,7 @@ import {
 import { parseHostKey } from "../../worker/network/host-key";
 import { Login } from "../../worker/network/login";
 import { readSettings } from "../../worker/settings/settings";
+import { expiredCertificate, otherAuthority } from "../support/certificates";
 import { generateSshKey } from "../support/ssh-keys";
 
 const folder = mkdtempSync(join(tmpdir(), "settings-"));
