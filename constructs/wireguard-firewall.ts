@@ -67,7 +67,11 @@ interface Table {
   readonly postrouting: readonly string[];
 }
 
-/** Loading it again replaces it at once, without a moment in between. */
+/**
+ * Loading it again replaces it at once, without a moment in between. While there
+ * is no tunnel, what belongs in it has another route: out by the network card,
+ * in clear. So nothing is forwarded that neither comes from wg0 nor goes there.
+ */
 function renderTable(table: Table): string {
   const indented = (lines: readonly string[], depth: number) =>
     lines.map((line) => `${"  ".repeat(depth)}${line}\n`).join("");
@@ -88,6 +92,7 @@ ${indented(table.input, 2)}  }
   }
   chain forward {
     type filter hook forward priority filter; policy drop;
+    iifname != "wg0" oifname != "wg0" drop
     ip daddr 169.254.0.0/16 drop
     ct state established,related accept
 ${indented(table.forward, 2)}  }

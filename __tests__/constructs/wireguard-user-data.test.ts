@@ -209,6 +209,7 @@ describe("the firewall", () => {
 
   test("of the node forwards the database's port in its subnets alone", () => {
     expect(chain(NODE, "forward")).toEqual([
+      'iifname != "wg0" oifname != "wg0" drop',
       "ip daddr 169.254.0.0/16 drop",
       "ct state established,related accept",
       'iifname "wg0" ip saddr 100.64.77.1 ip daddr @databases tcp dport 5432 ct state new accept',
@@ -223,6 +224,7 @@ describe("the firewall", () => {
 
   test("of a proxy forwards nothing, and lets the server in on one port", () => {
     expect(chain(PROXY, "forward")).toEqual([
+      'iifname != "wg0" oifname != "wg0" drop',
       "ip daddr 169.254.0.0/16 drop",
       "ct state established,related accept",
     ]);
@@ -238,7 +240,7 @@ describe("the firewall", () => {
   });
 
   test("of the server sends on what the worker has for the database", () => {
-    expect(chain(SERVER, "forward").slice(2)).toEqual([
+    expect(chain(SERVER, "forward").slice(3)).toEqual([
       'iifname != "wg0" oifname "wg0" ip saddr @workers ip daddr @databases tcp dport 5432 ct state new accept',
     ]);
     expect(chain(SERVER, "postrouting")).toEqual([

@@ -12,6 +12,7 @@ export interface Packet {
   /** Of UDP and TCP. */
   readonly fromPort: number;
   readonly toPort: number;
+  readonly isFragment: boolean;
   readonly bytes: Buffer;
   /** Of a TCP segment with SYN that names one. */
   readonly maxSegmentBytes: number | undefined;
@@ -44,7 +45,19 @@ export class Capture implements AsyncDisposable {
   ): Promise<Capture> {
     const [program = "", ...args] = [
       ...["setpriv", "--pdeathsig=KILL", ...enter],
-      ...["tcpdump", "-i", card, "-U", "-n", "-s", "0", "-w", path, filter],
+      ...[
+        "tcpdump",
+        "-i",
+        card,
+        "-U",
+        "-n",
+        "--immediate-mode",
+        "-s",
+        "0",
+        "-w",
+        path,
+        filter,
+      ],
     ];
     const child = spawn(program, args, {
       stdio: ["ignore", "ignore", "pipe"],
@@ -101,6 +114,7 @@ function readPacket(bytes: Buffer): Packet {
   if (version !== 4) {
     return {
       ...{ protocol: -1, from: "", to: "", fromPort: 0, toPort: 0, bytes },
+      isFragment: false,
       maxSegmentBytes: undefined,
     };
   }
@@ -113,6 +127,7 @@ function readPacket(bytes: Buffer): Packet {
     to: [...bytes.subarray(16, 20)].join("."),
     fromPort: hasPorts ? bytes.readUInt16BE(headerBytes) : 0,
     toPort: hasPorts ? bytes.readUInt16BE(headerBytes + 2) : 0,
+    isFragment: (bytes.readUInt16BE(6) & 0x3f_ff) !== 0,
     bytes,
     maxSegmentBytes:
       protocol === TCP ? segmentSize(bytes.subarray(headerBytes)) : undefined,

@@ -146,14 +146,22 @@ export class VpnLab implements AsyncDisposable {
     return Number(text.split(/\s/)[1]);
   }
 
-  /** The power of a host fails; its machine is gone for good. */
+  /** The power of a host fails. */
   async destroy(end: End): Promise<void> {
+    // Its kernel is this machine's, and would go on forwarding.
+    await this.network.run(end, "ip", "link", "set", "eth0", "down");
     await this[end].kill();
+  }
+
+  /** The same machine with the same disk, after `destroy`. */
+  async boot(end: End): Promise<void> {
+    await this.network.renew(end);
+    await this[end].boot();
   }
 
   /** A new machine in its place, with the same addresses, as Terraform makes it. */
   async launch(end: End): Promise<void> {
-    await this[end].kill();
+    await this.destroy(end);
     await this.network.renew(end);
     await this[end].launch();
   }

@@ -17,6 +17,8 @@ export interface Life {
 export interface KeptWorkerOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
+  /** What goes before its command, to run it in another place. @default nothing */
+  readonly enter?: readonly string[];
 }
 
 export class KeptWorker implements AsyncDisposable {
@@ -44,12 +46,13 @@ export class KeptWorker implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { env, logFile } = this.#options;
+    const { env, logFile, enter = [] } = this.#options;
+    // As the image does: source maps would be counted as the worker's memory.
+    const [program = "", ...args] = [...enter, process.execPath, BUNDLE];
     while (!this.#isOver) {
       this.#isAsked = false;
       this.starts++;
-      // As the image does: source maps would be counted as the worker's memory.
-      const worker = new LoggedProcess(process.execPath, [BUNDLE], {
+      const worker = new LoggedProcess(program, args, {
         env: { PATH: process.env.PATH, ...env },
         onLine: (line) => this.#read(line),
       });
