@@ -4,12 +4,12 @@
  * nobody prepared, with a record of it (H12, H37, H38).
  */
 import type { Client } from "pg";
+import { readBegunTrail } from "./begun-trail";
 import { migrate } from "./destination/destination-schema";
 import { readDrained, recordMove } from "./destination/move";
 import { readWatermark, type Watermark } from "./destination/watermark";
-import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
+import { EXIT_CODE, OperatorError } from "./errors";
 import { refuse } from "./finding";
-import { inspectDestination } from "./inspect";
 import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { Servers } from "./network/servers";
@@ -38,16 +38,7 @@ export async function runAdopt(
     applicationName: "bemi-worker adopt",
     signal,
   });
-  const { findings, watermark: known } = await inspectDestination(
-    settings,
-    servers,
-  );
-  refuse(findings);
-  if (!known) {
-    throw new ConfigurationError([
-      `SLOT_NAME: the destination has no trail of slot "${settings.slotName}" in database "${settings.source.database}"; start the worker, and one begins`,
-    ]);
-  }
+  const known = await readBegunTrail(settings, servers);
   const destination = await servers.connectDestination();
   await migrate(destination, settings);
   const client = await servers.connectSource();

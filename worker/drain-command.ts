@@ -5,11 +5,10 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
+import { noTrail, readBegunTrail } from "./begun-trail";
 import { recordDrained } from "./destination/move";
 import { readWatermark, type Watermark } from "./destination/watermark";
 import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
-import { refuse } from "./finding";
-import { inspectDestination } from "./inspect";
 import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { Servers } from "./network/servers";
@@ -39,9 +38,7 @@ export async function runDrain(
     applicationName: `bemi-worker ${settings.slotName}`,
     signal,
   });
-  const { findings, watermark } = await inspectDestination(settings, servers);
-  refuse(findings);
-  if (!watermark) throw noTrail(settings);
+  const watermark = await readBegunTrail(settings, servers);
   if (settings.destinationIsSource) {
     throw new ConfigurationError([
       "DEST_DB_HOST: the trail lives in the source database and moves with it; drain is for a destination of its own",
@@ -173,10 +170,4 @@ async function hasSent(
     [slotName, formatLsn(target)],
   );
   return rows[0]?.sent === true;
-}
-
-function noTrail({ slotName, source }: Settings): ConfigurationError {
-  return new ConfigurationError([
-    `SLOT_NAME: the destination has no trail of slot "${slotName}" in database "${source.database}"`,
-  ]);
 }

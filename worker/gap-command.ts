@@ -4,12 +4,11 @@
  * the worker does it by itself.
  */
 
+import { readBegunTrail } from "./begun-trail";
 import { migrate } from "./destination/destination-schema";
 import { readWatermark, recordGap } from "./destination/watermark";
-import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
-import { refuse } from "./finding";
+import { EXIT_CODE, OperatorError } from "./errors";
 import { skipTo } from "./gap-skip";
-import { inspectDestination } from "./inspect";
 import type { Log } from "./log";
 import { formatLsn, type Lsn, parseLsn } from "./lsn";
 import { Servers } from "./network/servers";
@@ -37,16 +36,7 @@ export async function runGap(
     applicationName: "bemi-worker gap",
     signal,
   });
-  const { findings, watermark: known } = await inspectDestination(
-    settings,
-    servers,
-  );
-  refuse(findings);
-  if (!known) {
-    throw new ConfigurationError([
-      `SLOT_NAME: the destination has no trail of slot "${settings.slotName}" in database "${settings.source.database}", so nothing is missing; start the worker`,
-    ]);
-  }
+  const known = await readBegunTrail(settings, servers);
   const destination = await servers.connectDestination();
   await migrate(destination, settings);
   const config = await servers.sourceConfig();
