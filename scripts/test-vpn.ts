@@ -4,10 +4,12 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { Command } from "commander";
-import { hasEnded, removeLeftovers } from "./lab/leftovers";
+import { FOLDER_PREFIX, hasEnded, removeLeftovers } from "./lab/leftovers";
 import { missingForLab } from "./lab/requirements";
 
 const program = new Command()
@@ -17,6 +19,9 @@ const program = new Command()
   .option("--json <file>", "write jest's results there")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
+
+/** That jest may take to end when it is interrupted. */
+const PATIENCE_MS = 5_000;
 
 void testVpn(program.args, program.opts<{ json?: string }>().json);
 
@@ -30,6 +35,10 @@ async function testVpn(
     process.exitCode = 1;
     return;
   }
+  removeLeftovers(hasEnded);
+  const folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
+  // PostgreSQL's user has to get through.
+  chmodSync(folder, 0o711);
   const jest = spawn(
     process.execPath,
     [
@@ -38,12 +47,21 @@ async function testVpn(
       ...["--config", "jest.vpn.config.js"],
       ...(results ? ["--json", "--outputFile", results] : []),
     ],
-    { cwd: dirname(__dirname), stdio: "inherit" },
+    {
+      cwd: dirname(__dirname),
+      env: { ...process.env, TMPDIR: folder },
+      stdio: "inherit",
+    },
   );
-  // The terminal sends Ctrl-C to both; what jest leaves is removed below.
-  process.on("SIGINT", () => undefined);
-  process.on("SIGTERM", () => jest.kill("SIGTERM"));
+  const stop = () => {
+    jest.kill("SIGTERM");
+    // What it leaves is removed below.
+    setTimeout(() => jest.kill("SIGKILL"), PATIENCE_MS).unref();
+  };
+  // Every time: npm passes on what the terminal has sent already.
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
   const [code] = await once(jest, "exit");
   removeLeftovers(hasEnded);
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   process.exitCode = code ?? 1;
 }
