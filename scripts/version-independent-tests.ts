@@ -23,10 +23,14 @@ export const ONCE: Readonly<Record<string, string>> = {
     "the worker's memory, whatever the server sends",
   "__tests__/worker/outage.pg.test.ts":
     "the worker's patience while a destination is away or locked",
+  "__tests__/worker/password-rotation.pg.test.ts":
+    "how often and with which password the worker logs in",
   "__tests__/worker/shards.pg.test.ts":
     "workers beside each other; each has a slot like any other",
   "__tests__/worker/ssh-hardened.pg.test.ts":
     "what the worker makes of a jump host",
+  "__tests__/worker/tls-trusted.pg.test.ts":
+    "what the worker verifies, and when it reads it anew",
   "__tests__/worker/watchdog.pg.test.ts": "what the worker makes of a silence",
   "__tests__/worker/worker-down.pg.test.ts":
     "how the worker reads, reports and works off a backlog",

@@ -7,6 +7,9 @@ import { ConfigurationError } from "./errors";
 import type { Status } from "./status";
 
 const START_MS = 120_000;
+/** A restart is what helps, and streaming alone is not all that there is to do. */
+const STALE_PASSWORD =
+  "a server refuses the password for new connections; the stream goes on by those that are open, upkeep does not: restart the worker with the new password";
 
 export interface HttpServer extends AsyncDisposable {
   readonly port: number;
@@ -65,15 +68,17 @@ export function describeHealth(
   readonly healthy: boolean;
   readonly [detail: string]: unknown;
 } {
-  const { problem, confirmedLsn, slot, counters, startedAt } = status;
+  const { confirmedLsn, slot, counters, startedAt } = status;
   const { judgement, heartbeats } = status;
   const ageMs = Date.now() - startedAt.getTime();
   const isStreaming = status.state === "streaming";
+  const isStale = isStreaming && status.isPasswordStale();
+  const problem = isStale ? STALE_PASSWORD : status.problem;
   return {
     // A further attempt after a failure is no health yet: with every attempt
     // the answer would change to and fro.
     healthy: isStreaming
-      ? !judgement || isHealthy(judgement, nowMs)
+      ? !isStale && (!judgement || isHealthy(judgement, nowMs))
       : status.state === "starting" && !problem && ageMs < START_MS,
     state: isStreaming ? (judgement?.condition ?? "streaming") : status.state,
     ...(isStreaming && judgement

@@ -138,6 +138,8 @@ async function run(settings: Settings, signal: AbortSignal): Promise<number> {
   const log = logFor(settings);
   for (const warning of settings.warnings) log.warn(warning);
   const status = new Status();
+  status.isPasswordStale = () =>
+    settings.source.login.isStale || settings.destination.login.isStale;
   await using http = await serveHttp(
     settings.http,
     status,

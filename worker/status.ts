@@ -27,6 +27,8 @@ export class Status {
   repeated: { readonly what: string; readonly times: number } | undefined;
   /** Failed log-ins since the last stream; they are repeated more slowly. */
   failedLogins = 0;
+  /** New connections are refused for a password that only a restart changes. */
+  isPasswordStale: () => boolean = () => false;
   /** Of this process's last claim on the watermark (H13). */
   epoch: bigint | undefined;
   /** Of finished sessions; the running one's are in `session`. */

@@ -22,6 +22,7 @@ const STOP_GRACE_MS = 8_000;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 30_000;
 const FIRST_TLS_DELAY_MS = 1_000;
+const MAX_TLS_DELAY_MS = 10_000;
 /** Failed log-ins lock accounts, so they are repeated slowly; see login.ts. */
 const FIRST_LOGIN_DELAY_MS = 10_000;
 const MAX_LOGIN_DELAY_MS = 15 * 60_000;
@@ -123,7 +124,7 @@ export function decide(
     (error instanceof OperatorError || error instanceof ConfigurationError) &&
     error.isTls;
   // What was right before is being changed, and asking again costs nobody.
-  if (isTls && hasStreamed) return again(FIRST_TLS_DELAY_MS, MAX_DELAY_MS);
+  if (isTls && hasStreamed) return again(FIRST_TLS_DELAY_MS, MAX_TLS_DELAY_MS);
   if (error instanceof OperatorError) return end(EXIT_CODE.operator);
   if (error instanceof FencedError) return end(EXIT_CODE.failed);
   if (error instanceof RepeatedError) return end(EXIT_CODE.failed);

@@ -8,6 +8,8 @@ import { TLSSocket } from "node:tls";
 
 export interface FakePostgres extends AsyncDisposable {
   readonly port: number;
+  /** Names that were asked for by SNI; false: none. */
+  readonly askedFor: readonly (string | false | null)[];
 }
 
 export async function startFakePostgres(tls?: {
@@ -15,6 +17,7 @@ export async function startFakePostgres(tls?: {
   readonly cert: string;
 }): Promise<FakePostgres> {
   const sockets = new Set<Socket>();
+  const askedFor: (string | false | null)[] = [];
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on("error", () => undefined);
@@ -23,13 +26,17 @@ export async function startFakePostgres(tls?: {
       socket.write(tls ? "S" : "N");
       const secure = tls && new TLSSocket(socket, { ...tls, isServer: true });
       secure?.on("error", () => undefined);
-      (secure ?? socket).once("data", () => welcome(secure ?? socket));
+      (secure ?? socket).once("data", () => {
+        if (secure) askedFor.push(secure.servername);
+        welcome(secure ?? socket);
+      });
     });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
+    askedFor,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       server.close();

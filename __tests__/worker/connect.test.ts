@@ -1,9 +1,16 @@
-/** What pg says of servers that never answer, to be told from the rest. */
+/** What pg says of servers that never answer, and what it asks TLS for. */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import {
+  serverCertificate,
+  serverKey,
+  serverName,
+  testAuthority,
+} from "../../scripts/lab/certificates";
 import { UnreachableError } from "../../worker/errors";
 import { connect, connectionConfig } from "../../worker/network/connect";
 import { readSettings } from "../../worker/settings/settings";
+import { startFakePostgres } from "../support/fake-postgres";
 
 test.each<[string, (socket: Socket) => void, string]>([
   ["says nothing", () => undefined, "does not answer: check DB_HOST"],
@@ -32,4 +39,42 @@ test.each<[string, (socket: Socket) => void, string]>([
   server.close();
   expect(failure).toBeInstanceOf(UnreachableError);
   expect((failure as Error).message).toContain(words);
+});
+
+test.each<[string, Record<string, string>, string | false]>([
+  ["its own name", { DB_HOST: "localhost" }, "localhost"],
+  ["no address", { DB_HOST: "127.0.0.1" }, false],
+  [
+    "the certificate's name, behind another one",
+    { DB_HOST: "localhost", DB_SSL_SERVERNAME: serverName },
+    serverName,
+  ],
+  [
+    "the certificate's name, by address",
+    { DB_HOST: "127.0.0.1", DB_SSL_SERVERNAME: serverName },
+    serverName,
+  ],
+  [
+    "no address, behind a name",
+    { DB_HOST: "localhost", DB_SSL_SERVERNAME: "127.0.0.1" },
+    false,
+  ],
+])("a server is asked by SNI for %s", async (_what, env, name) => {
+  await using server = await startFakePostgres({
+    key: serverKey,
+    cert: serverCertificate,
+  });
+  const { source } = readSettings({
+    DB_PORT: String(server.port),
+    DB_NAME: "shop",
+    DB_USER: "app",
+    DB_PASSWORD: "hush",
+    DB_SSLMODE: "verify-ca",
+    DB_SSLROOTCERT: testAuthority,
+    ...env,
+  });
+  const config = await connectionConfig(source, { applicationName: "test" });
+  const client = await connect(source, config);
+  await client.end();
+  expect(server.askedFor).toEqual([name]);
 });

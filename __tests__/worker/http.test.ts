@@ -39,6 +39,16 @@ function ask(path: string, method = "GET") {
   });
 }
 
+test("a stream whose password is stale is unhealthy, and says what helps", () => {
+  status.state = "streaming";
+  status.isPasswordStale = () => true;
+  expect(describeHealth(status)).toMatchObject({
+    healthy: false,
+    state: "streaming",
+    problem: expect.stringContaining("restart the worker"),
+  });
+});
+
 test.each<[WorkerState, string | undefined, number, number]>([
   ["streaming", undefined, 0, 200],
   ["streaming", undefined, 3_600_000, 200],

@@ -76,6 +76,25 @@ test("of two connections that want the same refused password, one asks", async (
   expect(await destination.asked()).toBeUndefined();
 });
 
+test.each([
+  ["a variable", false],
+  ["a file", true],
+])(
+  "whether a password is stale after three refusals, from %s, which can be changed without a restart: %s",
+  async (_what, mayChange) => {
+    const { login, asked } = arrange({ mayChange });
+    await asked();
+    const stale = [];
+    for (let i = 0; i < 3; i++) {
+      login.refused("first", refusal);
+      stale.push(login.isStale);
+    }
+    login.accepted("first");
+    stale.push(login.isStale);
+    expect(stale).toEqual([false, false, !mayChange, false]);
+  },
+);
+
 test("what is refused for good says what is waited for", async () => {
   for (const [mayChange, words] of [
     [true, "until the file has another one"],

@@ -4,6 +4,8 @@ import pino from "pino";
 import {
   ConfigurationError,
   FencedError,
+  LoginError,
+  type LoginRetry,
   OperatorError,
   StandbyError,
   UnreachableError,
@@ -17,6 +19,14 @@ const unreadable = Object.create(UnreadableMessageError.prototype) as Error;
 const slotBusy = coded("55006");
 const unreachable = new UnreachableError("no");
 const wrong = new ConfigurationError(["no"]);
+const untrusted = new ConfigurationError(["no"], { isTls: true });
+const expired = new OperatorError("a", "b", { isTls: true });
+const refused = (retry: Partial<LoginRetry>) =>
+  new LoginError(
+    "no",
+    { delayMs: undefined, isFinal: false, until: async () => {}, ...retry },
+    {},
+  );
 const standby = new StandbyError(["in recovery"]);
 
 const streamed = {
@@ -37,21 +47,53 @@ test.each<[string, unknown, Parameters<typeof decide>[1], object]>([
   ],
   ["another worker took over", new FencedError("f"), streamed, { exitCode: 1 }],
   ["a wrong variable at the start", wrong, fresh, { exitCode: 2 }],
-  ["a password that was right", wrong, streamed, { delayMs: 10_000 }],
+  ["a role that is let in no more", wrong, streamed, { delayMs: 10_000 }],
   [
-    "a password that stays wrong",
+    "a role that stays out",
     wrong,
     { ...streamed, failedLogins: 2 },
     { delayMs: 40_000 },
   ],
   [
-    "a password that stays wrong for long",
+    "a role that stays out for long",
     wrong,
     { ...streamed, failedLogins: 30 },
     { delayMs: 900_000 },
   ],
   [
-    "a wrong password after an outage",
+    "a wrong password at the start",
+    refused({ delayMs: 5_000 }),
+    fresh,
+    { exitCode: 2 },
+  ],
+  [
+    "a password that was right",
+    refused({ delayMs: 5_000.4 }),
+    { ...streamed, failedLogins: 30 },
+    { delayMs: 5_000 },
+  ],
+  [
+    "a password that only a restart changes, refused for good",
+    refused({ isFinal: true }),
+    streamed,
+    { exitCode: 1 },
+  ],
+  ["another authority at the start", untrusted, fresh, { exitCode: 2 }],
+  ["an expired certificate at the start", expired, fresh, { exitCode: 3 }],
+  [
+    "another authority under a running worker",
+    untrusted,
+    { ...streamed, failedLogins: 30 },
+    { delayMs: 1_000 },
+  ],
+  [
+    "a certificate that has been expired for long",
+    expired,
+    { ...streamed, attempts: 30 },
+    { delayMs: 10_000 },
+  ],
+  [
+    "a role that is out after an outage",
     wrong,
     { ...streamed, attempts: 20 },
     { delayMs: 10_000 },
@@ -152,6 +194,30 @@ test("an error that comes of the stop itself is no failure", async () => {
   expect(await supervise(session, { status, log: silent }, stop.signal)).toBe(
     0,
   );
+});
+
+test("a password that is refused for good is waited for by its file, and said loudly", async () => {
+  const status = new Status();
+  status.hasStreamed = true;
+  const lines: Record<string, unknown>[] = [];
+  const log = pino(
+    { base: null, formatters: { level: (level) => ({ level }) } },
+    { write: (line) => lines.push(JSON.parse(line)) },
+  );
+  const stop = new AbortController();
+  let waited = 0;
+  const until = async () => {
+    waited++;
+    stop.abort();
+  };
+  await supervise(
+    () => Promise.reject(refused({ until })),
+    { status, log, pause: () => Promise.reject(new Error("not by time")) },
+    stop.signal,
+  );
+  expect(waited).toBe(1);
+  expect(lines).toEqual([expect.objectContaining({ level: "error" })]);
+  expect(lines[0]).not.toHaveProperty("retryInMs");
 });
 
 test("failed log-ins and other failures are counted apart", async () => {

@@ -1,8 +1,4 @@
 /** What the worker waits out, seen from outside: process, health and rows. */
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Client, ClientConfig } from "pg";
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";
@@ -101,38 +97,6 @@ test("a second worker waits for the slot, and takes over when the first one stop
   await write(name, "INSERT INTO note VALUES (2)");
   await arrived(name, [1, 2]);
   expect(second.lines.map(({ level }) => level)).not.toContain("fatal");
-});
-
-test("a password that changes while it runs is waited out, slowly, and read anew from its file", async () => {
-  const { name, env } = await arrange();
-  const file = join(mkdtempSync(join(tmpdir(), "password-")), "password");
-  writeFileSync(file, "first\n");
-  await write(name, `CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD 'first'`);
-  const { DB_PASSWORD: _unused, ...rest } = env;
-  await using worker = WorkerProcess.start({
-    ...rest,
-    DB_USER: name,
-    DB_PASSWORD_FILE: file,
-  });
-  await worker.log("streaming");
-  await write(
-    name,
-    `ALTER ROLE ${name} PASSWORD 'second';
-     INSERT INTO note VALUES (1);
-     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${name}'`,
-  );
-  await unhealthy(worker, /rejects the password of "watched_\d+" \(28P01\)/);
-  const said = await worker.log("rejects the password");
-  expect(said.retryInMs).toBeGreaterThanOrEqual(7_500);
-  writeFileSync(file, "second\n");
-  await healthy(worker);
-  await arrived(name, [1]);
-  const log = await readFile(source.logPath, "utf8");
-  const failures = log.split(
-    `password authentication failed for user "${name}"`,
-  );
-  expect(failures.length - 1).toBeGreaterThanOrEqual(1);
-  expect(failures.length - 1).toBeLessThanOrEqual(5);
 });
 
 test("a source that is stopped and started again", async () => {

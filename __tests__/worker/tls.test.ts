@@ -1,4 +1,5 @@
-import { rootCertificates } from "node:tls";
+import { X509Certificate } from "node:crypto";
+import { type PeerCertificate, rootCertificates } from "node:tls";
 import { Client } from "pg";
 import {
   serverCertificate,
@@ -6,7 +7,12 @@ import {
   serverName,
   testAuthority,
 } from "../../scripts/lab/certificates";
+import { isNamed } from "../../worker/network/certificate-names";
 import { type SslMode, tlsOptions } from "../../worker/network/tls";
+import {
+  CertificateAuthority,
+  type CertificateRequest,
+} from "../support/certificate-authority";
 import { expiredCertificate, otherAuthority } from "../support/certificates";
 import { startFakePostgres } from "../support/fake-postgres";
 
@@ -65,6 +71,51 @@ test.each<
     await client.end();
     expect(outcome).toBe(accepted);
   }
+});
+
+const authority = new CertificateAuthority("Names");
+
+/** As libpq 15 and later: which certificates are for which name. */
+test.each<
+  [
+    name: string,
+    certificate: Omit<CertificateRequest, "from" | "to">,
+    accepted: boolean,
+  ]
+>([
+  ["10.0.0.7", { commonName: "db", addresses: ["10.0.0.7"] }, true],
+  ["10.0.0.7", { commonName: "db", addresses: ["10.0.0.8"] }, false],
+  ["10.0.0.7", { commonName: "db", names: ["10.0.0.7"] }, true],
+  ["10.0.0.7", { commonName: "10.0.0.7" }, true],
+  ["10.0.0.7", { commonName: "10.0.0.7", addresses: ["10.0.0.8"] }, false],
+  ["10.0.0.7", { commonName: "10.0.0.7", names: ["db.test"] }, false],
+  ["10.0.0.7", { commonName: "*.0.0.7", names: ["*.0.0.7"] }, false],
+  ["db.example.test", { commonName: "db.example.test" }, true],
+  ["DB.Example.Test", { commonName: "x", names: ["db.example.test"] }, true],
+  [
+    "db.example.test",
+    { commonName: "db.example.test", names: ["other.example.test"] },
+    false,
+  ],
+  [
+    "db.example.test",
+    { commonName: "db.example.test", addresses: ["10.0.0.7"] },
+    true,
+  ],
+  ["db.example.test", { commonName: "x", names: ["*.example.test"] }, true],
+  ["a.db.example.test", { commonName: "x", names: ["*.example.test"] }, false],
+  ["example.test", { commonName: "x", names: ["*.example.test"] }, false],
+])("%s, a certificate %j: accepted is %s", (name, request, accepted) => {
+  const { certificate } = authority.issue(request);
+  const { subject, subjectAltName, raw } = new X509Certificate(certificate);
+  const error = isNamed(name, {
+    subject: { CN: subject.replace("CN=", "") },
+    subjectaltname: subjectAltName,
+    raw,
+  } as PeerCertificate);
+  expect(error?.message ?? "accepted").toEqual(
+    accepted ? "accepted" : expect.stringContaining("does not match"),
+  );
 });
 
 test("public authorities and the RDS bundle are trusted by default", () => {

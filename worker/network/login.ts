@@ -13,6 +13,8 @@ export const MAX_REFUSALS = 5;
 /** Between them: a role's password may be changed after its secret was. */
 const FIRST_DELAY_MS = 10_000;
 const DELAY_FACTOR = 4;
+/** So many, and a worker that goes on by its open connections says so. */
+const STALE_REFUSALS = 3;
 /** A log-in under way counts as refused for as long as it may take. */
 const ATTEMPT_MS = 20_000;
 const LOOK_MS = 1_000;
@@ -27,6 +29,7 @@ export interface PasswordSource {
 export class Login {
   readonly #source: PasswordSource;
   readonly #nowMs: () => number;
+  #last = "";
 
   constructor(
     source: PasswordSource,
@@ -46,9 +49,19 @@ export class Login {
    */
   async password(): Promise<string> {
     const password = await this.#source.read();
+    this.#last = password;
     const refusal = this.refusals.take(password, this.#nowMs());
     if (refusal) throw this.#error(password, refusal);
     return password;
+  }
+
+  /**
+   * Only a restart brings another password, and this one is refused again and
+   * again: what is open goes on, and what has to be made anew does not.
+   */
+  get isStale(): boolean {
+    const { mayChange } = this.#source;
+    return !mayChange && this.refusals.times(this.#last) >= STALE_REFUSALS;
   }
 
   accepted(password: string): void {
@@ -117,6 +130,11 @@ export class Refusals {
     this.#random = random;
   }
 
+  /** How often it was refused since it was last accepted. */
+  times(password: string): number {
+    return this.#tries.get(hash(password))?.times ?? 0;
+  }
+
   /** Until it may be tried; 0: now; undefined: never again. */
   delayMs(password: string, nowMs: number): number | undefined {
     const tries = this.#tries.get(hash(password));
@@ -138,7 +156,7 @@ export class Refusals {
   }
 
   add(password: string, nowMs: number, refusal: Refusal): void {
-    const times = (this.#tries.get(hash(password))?.times ?? 0) + 1;
+    const times = this.times(password) + 1;
     const delayMs = FIRST_DELAY_MS * DELAY_FACTOR ** (times - 1);
     const nextMs = nowMs + delayMs * (0.75 + this.#random() / 2);
     this.#tries.set(hash(password), { times, nextMs, refusal });

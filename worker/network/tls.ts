@@ -38,7 +38,7 @@ export interface ClientCertificate {
  * the host that it connects to, which is not the name behind a tunnel or an
  * address.
  *
- * @throws Error when a file that holds certificates or a key cannot be used now.
+ * @throws ConfigurationError when a file of certificates or a key is unusable.
  */
 export function tlsOptions(
   settings: TlsSettings,

@@ -1,5 +1,6 @@
 /** The variables of TLS to one server: DB_SSL* or DEST_DB_SSL*. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { ConfigurationError } from "../errors";
 import {
   type ClientCertificate,
   type SslMode,
@@ -135,9 +136,10 @@ function readAgain<T>(names: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw new Error(`${names}: cannot be used now: ${unusable(error)}`, {
-      cause: error,
-    });
+    throw new ConfigurationError(
+      [`${names}: cannot be used now: ${unusable(error)}`],
+      { cause: error, isTls: true },
+    );
   }
 }
 
