@@ -27,8 +27,12 @@ export const ONCE: Readonly<Record<string, string>> = {
     "how often and with which password the worker logs in",
   "__tests__/worker/shards.pg.test.ts":
     "workers beside each other; each has a slot like any other",
+  "__tests__/worker/ssh-faults.pg.test.ts":
+    "what happens to jump hosts and to the way to them",
   "__tests__/worker/ssh-hardened.pg.test.ts":
     "what the worker makes of a jump host",
+  "__tests__/worker/ssh-reconnects.pg.test.ts":
+    "what tunnels leave behind in the worker's process",
   "__tests__/worker/tls-trusted.pg.test.ts":
     "what the worker verifies, and when it reads it anew",
   "__tests__/worker/watchdog.pg.test.ts": "what the worker makes of a silence",

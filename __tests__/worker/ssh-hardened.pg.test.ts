@@ -59,25 +59,27 @@ testWithSshd(
   async () => {
     await using host = await startSshd({
       config: {
+        AllowStreamLocalForwarding: "no",
+        MaxStartups: 1,
+        LoginGraceTime: 10,
+        RekeyLimit: "1M",
+        // For the count of key exchanges.
+        LogLevel: "DEBUG1",
+        // What docs/deploy.md has, and more.
+        Match: "User *",
         AllowTcpForwarding: "local",
         PermitOpen: `${NAME}:${cluster.port}`,
         AllowAgentForwarding: "no",
-        AllowStreamLocalForwarding: "no",
         X11Forwarding: "no",
         PermitTunnel: "no",
         PermitTTY: "no",
         ForceCommand: "/bin/false",
         MaxSessions: 0,
         MaxAuthTries: 1,
-        MaxStartups: 1,
-        LoginGraceTime: 10,
         ClientAliveInterval: 1,
         ClientAliveCountMax: 2,
-        RekeyLimit: "1M",
-        // For the count of key exchanges.
-        LogLevel: "DEBUG1",
       },
-      keyOptions: "restrict,port-forwarding",
+      keyOptions: `restrict,port-forwarding,permitopen="${NAME}:${cluster.port}"`,
     });
     await using trail = await Trail.create({
       source: cluster,

@@ -54,8 +54,9 @@ export async function createSshdFolder(
   const configFile = await write(
     "sshd_config",
     [
-      ...Object.entries(settings).map(([name, value]) => `${name} ${value}\n`),
+      // First: a `Match` among the settings ends what is for everybody.
       ...hostKeyFiles.map((file) => `HostKey ${file}\n`),
+      ...Object.entries(settings).map(([name, value]) => `${name} ${value}\n`),
     ].join(""),
   );
   await chmod(path, 0o700);
