@@ -3,8 +3,11 @@
  * change data capture elsewhere, for a set time, and then every row compared.
  */
 import { rmSync } from "node:fs";
-import { Command, InvalidArgumentError } from "commander";
-import { nameOf, planFaults } from "./soak/plan";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { missingForLab } from "./lab/requirements";
+import { NO_SSHD, sshdPath } from "./lab/sshd";
+import { nameOf, THROUGH, type Through } from "./soak/fault-action";
+import { planFaults } from "./soak/plan";
 import { problems, renderReport } from "./soak/report";
 import { runSoak } from "./soak/run";
 
@@ -13,6 +16,7 @@ const MAX_SHOWN = 20;
 interface Options {
   readonly minutes: number;
   readonly seed: number;
+  readonly through: Through;
   readonly plan?: true;
 }
 
@@ -23,6 +27,11 @@ const program = new Command()
   )
   .option("--minutes <number>", "how long", readPositive, 2)
   .option("--seed <number>", "of the faults and the load", readSeed, 1)
+  .addOption(
+    new Option("--through <way>", "how the worker reaches the source")
+      .choices(THROUGH)
+      .default("direct" satisfies Through),
+  )
   .option("--plan", "only print which fault happens when")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
@@ -35,16 +44,23 @@ void soak(program.opts<Options>()).catch((error: Error) => {
   process.exit(1);
 });
 
-async function soak({ minutes, seed, plan }: Options): Promise<void> {
+async function soak(options: Options): Promise<void> {
+  const { minutes, seed, through, plan } = options;
   const durationMs = minutes * 60_000;
   if (plan) {
-    for (const { atMs, action } of planFaults(seed, durationMs)) {
+    for (const { atMs, action } of planFaults(seed, durationMs, through)) {
       console.log(`${(atMs / 1000).toFixed(1)} s  ${nameOf(action)}`);
     }
     return;
   }
-  console.log(`${minutes} minutes, seed ${seed}`);
-  const report = await runSoak({ seed, durationMs });
+  const missing = missingFor(through);
+  if (missing) {
+    console.error(missing);
+    process.exitCode = 1;
+    return;
+  }
+  console.log(`${minutes} minutes, ${through}, seed ${seed}`);
+  const report = await runSoak({ seed, durationMs, through });
   console.log(renderReport(report));
   const found = problems(report);
   if (found.length === 0) {
@@ -54,9 +70,16 @@ async function soak({ minutes, seed, plan }: Options): Promise<void> {
   }
   for (const problem of found.slice(0, MAX_SHOWN)) console.log(problem);
   console.log(
-    `failed with ${found.length} problems: npm run soak -- --minutes ${minutes} --seed ${seed}; logs in ${report.folder}`,
+    `failed with ${found.length} problems: npm run soak -- --minutes ${minutes} --seed ${seed} --through ${through}; logs in ${report.folder}`,
   );
   process.exitCode = 1;
+}
+
+/** Why there can be no such run here, in a sentence; undefined: there can. */
+function missingFor(through: Through): string | undefined {
+  if (through === "vpn") return missingForLab();
+  if (through === "ssh" && sshdPath === undefined) return NO_SSHD;
+  return undefined;
 }
 
 function readPositive(text: string): number {

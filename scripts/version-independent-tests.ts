@@ -5,6 +5,8 @@
 export const ONCE: Readonly<Record<string, string>> = {
   "__tests__/scripts/cluster.pg.test.ts":
     "starts every version by itself, 13 included",
+  "__tests__/scripts/soak-ssh.pg.test.ts":
+    "its faults are those of a jump host, and it takes a minute and more",
   "__tests__/scripts/soak.pg.test.ts":
     "its faults are those of processes and networks, and it takes minutes",
   "__tests__/scripts/start.pg.test.ts":

@@ -1,7 +1,8 @@
 /** What the fault suite promises of its plan and of its verdict. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { nameOf, planFaults } from "../../scripts/soak/plan";
+import { nameOf, type Through } from "../../scripts/soak/fault-action";
+import { planFaults } from "../../scripts/soak/plan";
 import {
   problems,
   renderReport,
@@ -42,6 +43,71 @@ test("ten minutes have faults of every kind, to both servers", () => {
   }
 });
 
+test.each<[Through, RegExp[]]>([
+  [
+    "ssh",
+    [
+      /^restart of jump host/,
+      /^power failure of jump host/,
+      /^pause of jump host/,
+      /^cut to jump host/,
+      /^connections to jump host forgotten/,
+      /^delay to jump host/,
+      /^throttle to jump host/,
+      /^stall to jump host/,
+      /^black hole to jump host/,
+      /^black hole to source/,
+    ],
+  ],
+  [
+    "vpn",
+    [
+      /^power failure of VPN node/,
+      /^replacement of VPN node/,
+      /^power failure of VPN server/,
+      /^replacement of VPN server/,
+      /^all packets dropped in internet, one way/,
+      /^all packets dropped in internet, both ways/,
+      /^packets lost in internet/,
+      /^packets over a rate dropped in internet/,
+      /in worker's network/,
+    ],
+  ],
+])(
+  "ten minutes through %s have the tunnel's faults beside those",
+  (through, tunnel) => {
+    const names = planFaults(1, 10 * MINUTES, through).map(({ action }) =>
+      nameOf(action),
+    );
+    for (const kind of [
+      ...tunnel,
+      /^kill worker/,
+      /^crash of source/,
+      /^restart of .*destination/,
+      /^walsender terminated/,
+    ]) {
+      expect(names).toContainEqual(expect.stringMatching(kind));
+    }
+  },
+);
+
+test("the minute through ssh that is a test has each fault of a jump host", () => {
+  const names = planFaults(17, MINUTES, "ssh").map(({ action }) =>
+    nameOf(action),
+  );
+  for (const kind of [
+    /^restart of jump host/,
+    /^power failure of jump host/,
+    /^pause of jump host/,
+    /^cut to jump host/,
+    /^connections to jump host forgotten/,
+    /^(delay|throttle|stall) to jump host/,
+    /^black hole to jump host/,
+  ]) {
+    expect(names).toContainEqual(expect.stringMatching(kind));
+  }
+});
+
 test("the second half lets the worker's process live", () => {
   const late = planFaults(1, 10 * MINUTES).filter(
     ({ atMs, action }) => atMs > 5 * MINUTES && /worker/.test(action.kind),
@@ -51,6 +117,7 @@ test("the second half lets the worker's process live", () => {
 
 const passed: SoakReport = {
   seed: 1,
+  through: "direct",
   folder: "/tmp/x",
   transactions: 10,
   faults: new Map([["kill worker", 2]]),
@@ -106,12 +173,14 @@ function run(...args: string[]) {
 test("--help names the options", () => {
   const { status, stdout } = run("--help");
   expect(status).toBe(0);
-  expect(stdout).toMatch(/--minutes.*--seed/s);
+  expect(stdout).toMatch(/--minutes.*--seed.*--through/s);
 });
 
-test.each([[["--minutes", "0"]], [["--seed", "x"]], [["--unknown"]]])(
-  "%j is refused with exit code 2",
-  (args) => {
-    expect(run(...args).status).toBe(2);
-  },
-);
+test.each([
+  [["--minutes", "0"]],
+  [["--seed", "x"]],
+  [["--through", "post"]],
+  [["--unknown"]],
+])("%j is refused with exit code 2", (args) => {
+  expect(run(...args).status).toBe(2);
+});

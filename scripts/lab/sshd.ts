@@ -38,12 +38,13 @@ export const sshdPath: string | undefined =
       )
     : undefined;
 
+export const NO_SSHD =
+  "There is no sshd to start: this needs Linux and OpenSSH's server (on Debian: apt-get install openssh-server).";
+
 /** Resolves when it takes connections. */
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   if (sshdPath === undefined) {
-    throw new Error(
-      "There is no sshd to start: this needs Linux and OpenSSH's server (on Debian: apt-get install openssh-server).",
-    );
+    throw new Error(NO_SSHD);
   }
   const owner = await unprivilegedOwner();
   const { stdout } = await promisify(execFile)("id", ["-un"], owner);

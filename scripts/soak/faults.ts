@@ -1,20 +1,18 @@
-/** Does to worker, servers and network what the plan says. */
+/** Does to worker, servers, hosts and networks what the plan says. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Cluster } from "../cluster";
-import type { FaultProxy } from "./fault-proxy";
-import type { KeptWorker } from "./kept-worker";
 import {
   type FaultAction,
   nameOf,
-  type PlannedFault,
   type Server,
-} from "./plan";
+  targetsOf,
+} from "./fault-action";
+import type { KeptWorker } from "./kept-worker";
+import type { PlannedFault } from "./plan";
+import { DATABASE, type Site } from "./site";
 
 export interface Targets {
   readonly worker: KeptWorker;
-  readonly clusters: Readonly<Record<Server, Cluster>>;
-  readonly proxies: Readonly<Record<Server, FaultProxy>>;
-  readonly database: string;
+  readonly site: Site;
 }
 
 /** Of the worker's sessions: the stream's at the source, any at the destination. */
@@ -56,25 +54,9 @@ export async function runFaults(
   return done;
 }
 
-function targetsOf(action: FaultAction): readonly string[] {
-  switch (action.kind) {
-    case "kill worker":
-    case "stop worker":
-      return ["worker"];
-    case "crash":
-    case "restart":
-      return action.servers;
-    case "terminate session":
-      return [action.server];
-    case "cut":
-    case "forget":
-    case "network":
-      return [`way to ${action.server}`];
-  }
-}
-
 async function act(action: FaultAction, targets: Targets): Promise<void> {
-  const { worker, clusters, proxies, database } = targets;
+  const { worker, site } = targets;
+  const { clusters } = site;
   switch (action.kind) {
     case "kill worker":
       return worker.kill();
@@ -92,20 +74,41 @@ async function act(action: FaultAction, targets: Targets): Promise<void> {
       );
       return;
     case "terminate session": {
-      const client = await clusters[action.server].client(database);
+      const client = await clusters[action.server].client(DATABASE);
       await client.query(TERMINATE[action.server]);
       await client.end();
       return;
     }
     case "cut":
-      proxies[action.server].cut();
+      there(site.ways, action.way).cut();
       return;
     case "forget":
-      proxies[action.server].forget(action.directions);
+      there(site.ways, action.way).forget(action.directions);
       return;
-    case "network":
-      proxies[action.server].begin(action.fault, action.directions);
+    case "network": {
+      const way = there(site.ways, action.way);
+      way.begin(action.fault, action.directions);
       await sleep(action.durationMs);
-      proxies[action.server].end();
+      way.end();
+      return;
+    }
+    case "host":
+      return there(site.hosts, action.host).break(action.fault, action.downMs);
+    case "packets": {
+      const network = there(site.networks, action.network);
+      await network.begin(action.fault, action.directions);
+      await sleep(action.durationMs);
+      await network.end();
+    }
   }
+}
+
+/** @throws Error for a plan of another site */
+function there<Name extends string, Thing>(
+  things: Readonly<Partial<Record<Name, Thing>>>,
+  name: Name,
+): Thing {
+  const thing: Thing | undefined = things[name];
+  if (thing === undefined) throw new Error(`no ${name} here`);
+  return thing;
 }

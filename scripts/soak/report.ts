@@ -1,6 +1,7 @@
 /** What a run of the fault suite showed, as a table and a verdict. */
 import Table from "cli-table3";
 import type { Comparison } from "./comparison";
+import type { Through } from "./fault-action";
 import type { KeptWorker } from "./kept-worker";
 
 /** As for a transaction of two million rows (docs/performance.md). */
@@ -10,6 +11,7 @@ const SHARE = 0.2;
 
 export interface SoakReport {
   readonly seed: number;
+  readonly through: Through;
   /** Of the logs. */
   readonly folder: string;
   readonly transactions: number;
@@ -40,7 +42,7 @@ export function renderReport(report: SoakReport): string {
   const rss = memory(report);
   const counts = [...faults].sort(([a], [b]) => a.localeCompare(b));
   const table = new Table({
-    head: ["", `seed ${report.seed}`],
+    head: ["", `${report.through}, seed ${report.seed}`],
     colAligns: ["left", "right"],
     style: { head: [], border: [], compact: true },
   });

@@ -6,45 +6,47 @@ import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Client } from "pg";
 import { Releases } from "../../worker/releases";
-import { Cluster } from "../cluster";
+import type { Cluster } from "../cluster";
 import { eventually } from "../eventually";
 import { withProgress } from "../progress";
 import { Comparison } from "./comparison";
-import { FaultProxy } from "./fault-proxy";
+import type { Through } from "./fault-action";
 import { runFaults, type Targets } from "./faults";
 import { KeptWorker } from "./kept-worker";
 import { Ledger } from "./ledger";
 import { tablesOf } from "./mix";
+import { OPEN_SITE } from "./open-site";
 import { planFaults } from "./plan";
 import type { SoakReport } from "./report";
+import { DATABASE } from "./site";
 import { areStored, storedChanges, TrailWatch } from "./trail-watch";
 import { LedgerWriter } from "./writer";
 
 /** Of servers and worker; they stay there when a run fails. */
 const LOGS = join(dirname(dirname(__dirname)), "dist", "soak");
-const DATABASE = "soak";
 const WRITERS = ["ann", "bob", "cid"] as const;
 const MAX_PAUSE_MS = 30;
 const BEGIN_TIMEOUT_MS = 60_000;
 const SETTLE_TIMEOUT_MS = 240_000;
-/** Short, so that a half-open connection is noticed within the run. */
-const SENDER_TIMEOUT = "5s";
 
 export interface SoakOptions {
   readonly seed: number;
   readonly durationMs: number;
+  /** @default direct */
+  readonly through?: Through;
   /** For the worker, over what the run sets. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
-  const { seed, durationMs, env = {} } = options;
-  const folder = join(LOGS, `seed-${seed}`);
+  const { seed, durationMs, through = "direct", env = {} } = options;
+  const folder = join(LOGS, `${through}-seed-${seed}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   await using releases = new Releases();
-  const targets = await begin(releases, folder, env);
-  const { worker, clusters } = targets;
+  const targets = await begin(releases, { folder, through, env });
+  const { worker } = targets;
+  const { clusters } = targets.site;
 
   const stop = new AbortController();
   const over = new AbortController();
@@ -58,7 +60,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   void worker.failed.then(() => stop.abort());
   const faults = await withProgress(
     `Writing and breaking things for ${durationMs / 60_000} minutes`,
-    () => runFaults(planFaults(seed, durationMs), targets, stop.signal),
+    () =>
+      runFaults(planFaults(seed, durationMs, through), targets, stop.signal),
   );
   over.abort();
   await Promise.all([writing, watching]);
@@ -72,7 +75,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   );
   await reader.end();
   return {
-    ...{ seed, folder, faults, isSettled, comparison, worker },
+    ...{ seed, through, folder, faults, isSettled, comparison, worker },
     transactions: ledger.transactions.length,
     longestOutageMs: watch.longestOutageMs,
   };
@@ -81,17 +84,15 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
 /** Servers, the way to them, and a worker that streams. */
 async function begin(
   releases: Releases,
-  folder: string,
-  env: Readonly<Record<string, string>>,
+  run: Required<Pick<SoakOptions, "through" | "env">> & {
+    readonly folder: string;
+  },
 ): Promise<Targets> {
-  const clusters = await withProgress("Starting two servers", async () => ({
-    source: releases.use(await startCluster(folder, "source")),
-    destination: releases.use(await startCluster(folder, "destination")),
-  }));
-  const proxies = {
-    source: releases.use(await FaultProxy.start(clusters.source)),
-    destination: releases.use(await FaultProxy.start(clusters.destination)),
-  };
+  const { folder, through, env } = run;
+  const site = await withProgress("Starting servers and the way to them", () =>
+    OPEN_SITE[through](releases, folder),
+  );
+  const { clusters, enter } = site;
   for (const cluster of Object.values(clusters)) {
     await cluster.createDatabase(DATABASE);
   }
@@ -99,18 +100,14 @@ async function begin(
   const worker = releases.use(
     new KeptWorker({
       logFile: join(folder, "worker.log"),
-      env: {
-        ...connection("DB", clusters.source, proxies.source),
-        ...connection("DEST_DB", clusters.destination, proxies.destination),
-        HTTP_PORT: "0",
-        ...env,
-      },
+      enter,
+      env: { ...site.env, ...env },
     }),
   );
   await withProgress("Waiting for the trail to begin", () =>
     eventually("a stream", () => hasStream(clusters.source), BEGIN_TIMEOUT_MS),
   );
-  return { worker, clusters, proxies, database: DATABASE };
+  return { worker, site };
 }
 
 async function write(
@@ -161,17 +158,6 @@ async function compareAll(
   comparison.finish();
 }
 
-function startCluster(folder: string, name: string): Promise<Cluster> {
-  return Cluster.start({
-    logFile: join(folder, `${name}.log`),
-    settings: {
-      wal_sender_timeout: SENDER_TIMEOUT,
-      max_prepared_transactions: 10,
-      max_connections: 100,
-    },
-  });
-}
-
 async function makeTables(source: Cluster): Promise<void> {
   const client = await source.client(DATABASE);
   for (const name of WRITERS) await client.query(tablesOf(name, "everything"));
@@ -185,18 +171,4 @@ async function hasStream(source: Cluster): Promise<boolean> {
   );
   await client.end();
   return rowCount === 1;
-}
-
-function connection(
-  prefix: "DB" | "DEST_DB",
-  { user, password }: Cluster,
-  proxy: FaultProxy,
-): Record<string, string> {
-  return {
-    [`${prefix}_HOST`]: "127.0.0.1",
-    [`${prefix}_PORT`]: String(proxy.port),
-    [`${prefix}_NAME`]: DATABASE,
-    [`${prefix}_USER`]: user,
-    [`${prefix}_PASSWORD`]: password,
-  };
 }
