@@ -1,4 +1,5 @@
 /** `worker.settings` and `worker.shards`: that the worker will start with them. */
+import { clientCertificateOf } from "./client-certificate";
 import type { Environment } from "./environment";
 import { tablePatterns } from "./named-patterns";
 import { matchesPart, type Part } from "./patterns";
@@ -6,7 +7,8 @@ import { type Problem, shown } from "./problem";
 import { allowedInstead, patternProblems } from "./variable-values";
 import { type WorkerVariableName, workerVariables } from "./worker-variables";
 
-export function checkSettings({ worker }: Environment): Problem[] {
+export function checkSettings(environment: Environment): Problem[] {
+  const { worker } = environment;
   if (!worker) return [];
   const settings = Object.entries(worker.settings).flatMap(([name, value]) =>
     checkSetting(name, value).map((message) => ({
@@ -14,7 +16,29 @@ export function checkSettings({ worker }: Environment): Problem[] {
       message,
     })),
   );
-  return [...settings, ...checkShards(worker.shards, worker.settings)];
+  return [
+    ...settings,
+    ...checkDestinationCertificate(environment),
+    ...checkShards(worker.shards, worker.settings),
+  ];
+}
+
+/** Its key would have no place: that secret is RDS's own. */
+function checkDestinationCertificate(environment: Environment): Problem[] {
+  const certificate = clientCertificateOf(environment, "destination");
+  if (
+    certificate === undefined ||
+    environment.destination.kind === "existing"
+  ) {
+    return [];
+  }
+  return [
+    {
+      path: "worker.settings.DEST_DB_SSLCERT",
+      message:
+        "a destination of the kit's own asks for no certificate: remove it",
+    },
+  ];
 }
 
 /** Variables that follow from other fields, and would contradict them. */

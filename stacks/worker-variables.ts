@@ -1,4 +1,5 @@
 /** What the environment file says, as the variables that the worker reads. */
+import { CLIENT_KEY, clientCertificateOf } from "../config/client-certificate";
 import type { Environment, WorkerEnvironment } from "../config/environment";
 import { tunnelAddresses } from "../config/tunnel";
 import {
@@ -73,6 +74,7 @@ export function workerVariablesOf(
     secrets: {
       DB_PASSWORD: { arn: endpoints.secrets.source, key: "password" },
       ...destination.secrets,
+      ...clientKeys(environment, endpoints),
       ...ssh.secrets,
     },
   };
@@ -117,6 +119,21 @@ function destinationVariables(destination: DestinationEndpoint) {
       DEST_DB_USER: user,
     },
     secrets: { DEST_DB_PASSWORD: { arn, key: "password" } },
+  };
+}
+
+/** Where a certificate of the worker's is among the settings. */
+function clientKeys(
+  environment: Environment,
+  { destination, secrets }: WorkerEndpoints,
+): VariableValues<SecretValue> {
+  const [source, written] = (["source", "destination"] as const).map(
+    (database) => clientCertificateOf(environment, database),
+  );
+  const keyIn = (arn: string): SecretValue => ({ arn, key: CLIENT_KEY });
+  return {
+    ...(source ? { DB_SSLKEY: keyIn(secrets.source) } : {}),
+    ...(written ? { DEST_DB_SSLKEY: keyIn(destination.secretArn) } : {}),
   };
 }
 

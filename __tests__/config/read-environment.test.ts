@@ -397,6 +397,18 @@ const wrong: [EnvironmentName, string, unknown, RegExp][] = [
     { DB_SSLROOTCERT: "/etc/ca.pem" },
     /as PEM; the task has no file of yours/,
   ],
+  [
+    "direct",
+    "worker.settings",
+    { DB_SSLKEY: "-----BEGIN PRIVATE KEY-----" },
+    /belongs in Secrets Manager/,
+  ],
+  [
+    "direct",
+    "worker.settings",
+    { DEST_DB_SSLCERT: "-----BEGIN CERTIFICATE-----" },
+    /a destination of the kit's own asks for no certificate/,
+  ],
   ["direct", "worker.settings", { toString: "x" }, /no variable of the worker/],
   [
     "shards",

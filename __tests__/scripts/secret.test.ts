@@ -1,12 +1,14 @@
 import { PassThrough, Writable } from "node:stream";
 import { namesOf } from "../../config/names";
+import { storeClientKey } from "../../scripts/secret/client-key";
 import {
   missingSecrets,
   neededSecret,
   storePassword,
 } from "../../scripts/secret/database-secret";
 import { readHidden } from "../../scripts/secret/hidden-line";
-import { environmentOf } from "../support/environments";
+import { CertificateAuthority } from "../support/certificate-authority";
+import { changedEnvironment, environmentOf } from "../support/environments";
 import { FakeSecrets } from "../support/fake-secrets";
 
 const environment = environmentOf("existing-destination");
@@ -78,6 +80,71 @@ test("what has no value yet is found", async () => {
   await store(PASSWORD);
   const missing = await missingSecrets(environment);
   expect(missing.map(({ database }) => database)).toEqual(["destination"]);
+});
+
+describe("the key of a certificate that the worker shows", () => {
+  const { certificate, key } = new CertificateAuthority("Clients").issue({
+    commonName: "bemi",
+  });
+  const certified = changedEnvironment("existing-destination", (file) => {
+    if (file.worker) {
+      file.worker.settings = {
+        DB_SSLCERT: certificate,
+        DEST_DB_SSLCERT: certificate,
+      };
+    }
+  });
+  const storeKey = (text: string, database: "source" | "destination") =>
+    storeClientKey(certified, neededSecret(certified, database), text);
+  const contentOf = (name: string) => JSON.parse(secrets.current(name) ?? "");
+
+  test.each([
+    ["source", names.source],
+    ["destination", names.destination],
+  ] as const)(
+    "at the %s it is kept beside the password, and each outlives the other's change",
+    async (database, name) => {
+      await store(PASSWORD, database);
+      expect(await missingSecrets(certified)).toContainEqual(
+        expect.objectContaining({ database, missing: "client key" }),
+      );
+      expect(await storeKey(key, database)).toBe("stored");
+      expect(await storeKey(key, database)).toBe("unchanged");
+      await store("another", database);
+      expect(contentOf(name)).toEqual({
+        username: "bemi",
+        password: "another",
+        clientKey: key,
+      });
+      const missing = await missingSecrets(certified);
+      expect(missing.map((each) => each.database)).not.toContain(database);
+    },
+  );
+
+  test("it is not stored before the password, nor for a worker that shows none", async () => {
+    await expect(storeKey(key, "source")).rejects.toThrow("no password yet");
+    await expect(
+      storeClientKey(environment, neededSecret(environment, "source"), key),
+    ).rejects.toThrow("set worker.settings.DB_SSLCERT first");
+    expect(secrets.writes).toBe(0);
+  });
+
+  test("a key of another certificate, an encrypted one and none at all are refused, and not repeated", async () => {
+    const other = new CertificateAuthority("x").issue({ commonName: "x" }).key;
+    const encrypted = key.replaceAll("PRIVATE", "ENCRYPTED PRIVATE");
+    await store(PASSWORD);
+    for (const [text, words] of [
+      [other, "not that of the certificate in worker.settings.DB_SSLCERT"],
+      [encrypted, "is encrypted"],
+      ["hunter2", "cannot be read"],
+    ] as const) {
+      const error = await storeKey(text, "source").catch((e: unknown) => e);
+      const { message } = error as Error;
+      expect(message).toContain(words);
+      expect(message).not.toContain(text.split("\n")[1] ?? text);
+    }
+    expect(contentOf(names.source)).not.toHaveProperty("clientKey");
+  });
 });
 
 /** A terminal on which somebody types. */

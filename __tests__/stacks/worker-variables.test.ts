@@ -6,6 +6,7 @@ import {
   workerVariablesOf,
 } from "../../stacks/worker-variables";
 import { readSettings, type Settings } from "../../worker/settings/settings";
+import { CertificateAuthority } from "../support/certificate-authority";
 import {
   changedEnvironment,
   type EnvironmentName,
@@ -25,11 +26,15 @@ const endpoints: WorkerEndpoints = {
   secrets: { source: "arn:source", ssh: "arn:ssh" },
 };
 
+const client = new CertificateAuthority("Clients").issue({ commonName: "x" });
+
 /** What Secrets Manager would have, by ARN and key. */
 const secretValues: Readonly<Record<string, string>> = {
   "arn:source password": "of the source",
   "arn:destination password": "of the destination",
   "arn:ssh privateKey": generateSshKey().private,
+  "arn:source clientKey": client.key,
+  "arn:destination clientKey": client.key,
 };
 
 /** What a task's process has. */
@@ -191,6 +196,21 @@ test("without shards there is one slot, whose name a setting can change", () => 
 
 test("further settings are the worker's", () => {
   expect(settingsOf(environmentOf("vpn-options")).retentionDays).toBe(365);
+});
+
+test("a certificate of the worker's is a setting, its key is secret", () => {
+  const environment = changedEnvironment("existing-destination", (file) => {
+    if (!file.worker) return;
+    file.worker.settings = {
+      DB_SSLCERT: client.certificate,
+      DEST_DB_SSLCERT: client.certificate,
+    };
+  });
+  const { secrets } = workerVariablesOf(environment, undefined, endpoints);
+  expect(secrets.DB_SSLKEY).toEqual({ arn: "arn:source", key: "clientKey" });
+  const { source, destination } = settingsOf(environment);
+  for (const { tls } of [source, destination])
+    expect(tls.client?.()).toEqual(client);
 });
 
 test("the worker listens where the container's check asks", () => {

@@ -71,7 +71,8 @@ async function requirePasswords({ file }: Deployment): Promise<void> {
   const missing = await missingSecrets(environment);
   if (missing.length === 0) return;
   const commands = missing.map(
-    ({ database }) => `npm run secret -- ${environment.name} ${database}`,
+    ({ database, missing: what }) =>
+      `npm run secret -- ${environment.name} ${database}${what === "client key" ? " --client-key FILE" : ""}`,
   );
   throw new Failure(
     `the worker's password is not in Secrets Manager yet: run ${commands.join(" and ")}, then the same command again to go on`,

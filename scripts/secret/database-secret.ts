@@ -1,4 +1,11 @@
-/** Name and password of the worker's role in a database, as its task has them. */
+/**
+ * Name and password of the worker's role in a database, and the key of its
+ * certificate where it shows one, as its task has them.
+ */
+import {
+  CLIENT_KEY,
+  clientCertificateOf,
+} from "../../config/client-certificate";
 import type { Account, Environment } from "../../config/environment";
 import { namesOf } from "../../config/names";
 import { Failure, UsageError } from "../command-line";
@@ -15,6 +22,8 @@ export interface DatabaseSecret {
   readonly username: string;
   /** For messages: where that role is. */
   readonly host: string;
+  /** PEM of the certificate whose key is needed as well. */
+  readonly clientCertificate?: string | undefined;
 }
 
 /** Those that an operator fills in: RDS keeps the password of what it makes. */
@@ -29,6 +38,7 @@ export function neededSecrets(environment: Environment): DatabaseSecret[] {
     account,
     username: source.user,
     host: source.host,
+    clientCertificate: clientCertificateOf(environment, "source"),
   };
   if (destination.kind !== "existing") return [ofSource];
   const { user: username, host } = destination;
@@ -40,6 +50,7 @@ export function neededSecrets(environment: Environment): DatabaseSecret[] {
       account,
       username,
       host,
+      clientCertificate: clientCertificateOf(environment, "destination"),
     },
   ];
 }
@@ -60,6 +71,12 @@ export function neededSecret(
   );
 }
 
+interface Content {
+  readonly username?: string;
+  readonly password?: string;
+  readonly [CLIENT_KEY]?: string;
+}
+
 /** @returns "unchanged" when that password is there already */
 export async function storePassword(
   environment: Environment,
@@ -67,23 +84,49 @@ export async function storePassword(
   password: string,
 ): Promise<"stored" | "unchanged"> {
   requirePassword(password);
+  return changeSecret(environment, { secretName, account }, (content) => ({
+    ...content,
+    username,
+    password,
+  }));
+}
+
+/** Edits the current version, what else is in it included. */
+export async function changeSecret(
+  environment: Environment,
+  { secretName, account }: Pick<DatabaseSecret, "secretName" | "account">,
+  edit: (content: Content) => Content,
+): Promise<"stored" | "unchanged"> {
   const secret = new StoredSecret(secretName, {
     account,
     environment: environment.name,
   });
   const versions = await secret.versions();
-  const text = JSON.stringify({ username, password });
-  if (versions.current && (await secret.read(versions.current)) === text) {
-    return "unchanged";
-  }
+  const before = versions.current ? await secret.read(versions.current) : "";
+  const text = JSON.stringify(edit(parse(before)));
+  if (before === text) return "unchanged";
   await secret.write(text, versions);
   return "stored";
 }
 
-/** Those of an environment that have no value yet. */
+/** What is not ours to read is written anew. */
+function parse(text: string): Content {
+  try {
+    const content: unknown = JSON.parse(text);
+    return typeof content === "object" && content !== null ? content : {};
+  } catch {
+    return {};
+  }
+}
+
+export interface MissingSecret extends DatabaseSecret {
+  readonly missing: "password" | "client key";
+}
+
+/** What an environment's tasks would not start without. */
 export async function missingSecrets(
   environment: Environment,
-): Promise<DatabaseSecret[]> {
+): Promise<MissingSecret[]> {
   const looked = await Promise.all(
     neededSecrets(environment).map(async (needed) => {
       const secret = new StoredSecret(needed.secretName, {
@@ -91,7 +134,10 @@ export async function missingSecrets(
         environment: environment.name,
       });
       const { current } = await secret.versions();
-      return current ? [] : [needed];
+      if (!current) return [{ ...needed, missing: "password" as const }];
+      if (!needed.clientCertificate) return [];
+      const { [CLIENT_KEY]: key } = parse(await secret.read(current));
+      return key ? [] : [{ ...needed, missing: "client key" as const }];
     }),
   );
   return looked.flat();
