@@ -95,7 +95,17 @@ const groups: readonly {
 | \`verify-full\` | yes | yes | yes |
 
 libpq's \`allow\` and \`prefer\` are refused: they give up encryption when the server, or somebody in between,
-asks for it. The authorities that are trusted by default are those that Node.js comes with and Amazon RDS's.`,
+asks for it. The authorities that are trusted by default are those that Node.js comes with, those in
+\`NODE_EXTRA_CA_CERTS\` and of the system (both from Node.js 22.15 on; the image has 24), and Amazon RDS's. With them
+\`verify-ca\` is hardly more than \`require\`, since anybody can have a certificate of one of them; the worker warns.
+
+Names are compared as libpq does: with the certificate's subjectAltName, or, where it has no DNS name there, with its
+common name; an address also with the addresses there. \`*\` stands for one label. The name is also what the server is
+asked for (SNI), unless it is an address.
+
+A client certificate is shown when the server asks for one. With it the password may be left out; a server that asks for
+it all the same refuses. Certificates, keys and authorities in files are read anew at every connection, so they can be
+replaced under a running worker.`,
   },
   {
     group: "destination",
