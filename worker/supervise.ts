@@ -1,35 +1,22 @@
 /**
- * Keeps the trail going: which failures are waited out and for how long, which
- * end the process and with what code (docs/operations.md, "Exit codes").
+ * Keeps the trail going: runs one session after the other, tells what failed, and
+ * waits or ends as decided (decide.ts).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError } from "pg";
+import { type Counts, decide, isSlotBusy, RepeatedError } from "./decide";
 import {
   ConfigurationError,
   EXIT_CODE,
-  FencedError,
   LoginError,
   OperatorError,
   StandbyError,
 } from "./errors";
 import { describeError, type Log } from "./log";
-import { errorCode } from "./sql-state";
 import type { Status } from "./status";
-import { UnreadableMessageError } from "./stream/pgoutput";
 
 /** Time to end in order; `docker stop` kills after 10 s, Fargate after 30. */
 const STOP_GRACE_MS = 8_000;
-const FIRST_DELAY_MS = 250;
-const MAX_DELAY_MS = 30_000;
-const FIRST_TLS_DELAY_MS = 1_000;
-const MAX_TLS_DELAY_MS = 10_000;
-/** Failed log-ins lock accounts, so they are repeated slowly; see login.ts. */
-const FIRST_LOGIN_DELAY_MS = 10_000;
-const MAX_LOGIN_DELAY_MS = 15 * 60_000;
-/** A worker that has never streamed gives up: whoever started it should see. */
-const ATTEMPTS_BEFORE_FIRST_STREAM = 5;
-/** A failover takes minutes; a reader endpoint stays one (H25). */
-const STANDBY_PATIENCE_MS = 10 * 60_000;
 /**
  * The server notices a dead predecessor after wal_sender_timeout, which is at
  * most 60 s in the worker's sessions; half a minute more is no alarm (H39).
@@ -37,15 +24,6 @@ const STANDBY_PATIENCE_MS = 10 * 60_000;
 const BUSY_PATIENCE_MS = 90_000;
 /** The source has failed like this, at this very position, too often (H43). */
 const REPEATS_AT_POSITION = 10;
-/** What cannot be read is not going to be readable the fourth time (H18). */
-const ATTEMPTS_AT_UNREADABLE = 3;
-
-export interface Decision {
-  /** Undefined: try again. */
-  readonly exitCode?: number;
-  readonly delayMs: number;
-}
-
 /** Runs sessions until `signal` (0) or until one ends in a way that stays. */
 export async function supervise(
   session: (signal: AbortSignal) => Promise<void>,
@@ -96,69 +74,8 @@ function isFailedLogin(error: unknown): boolean {
   );
 }
 
-type Counts = Pick<Status, "attempts" | "failedLogins" | "hasStreamed">;
-
 function countsOf({ attempts, failedLogins, hasStreamed }: Status): Counts {
   return { attempts, failedLogins, hasStreamed };
-}
-
-/** What happens after a failure. `random` is in [0, 1), for jitter. */
-export function decide(
-  error: unknown,
-  status: Counts & { readonly waitedMs: number },
-  random: number,
-): Decision {
-  const { attempts, failedLogins, hasStreamed } = status;
-  const again = (
-    firstMs: number,
-    maxMs: number,
-    failures = attempts,
-  ): Decision => ({
-    delayMs: Math.round(
-      Math.min(maxMs, firstMs * 2 ** failures) * (0.75 + random / 2),
-    ),
-  });
-  const end = (exitCode: number): Decision => ({ exitCode, delayMs: 0 });
-
-  const isTls =
-    (error instanceof OperatorError || error instanceof ConfigurationError) &&
-    error.isTls;
-  // What was right before is being changed, and asking again costs nobody.
-  if (isTls && hasStreamed) return again(FIRST_TLS_DELAY_MS, MAX_TLS_DELAY_MS);
-  if (error instanceof OperatorError) return end(EXIT_CODE.operator);
-  if (error instanceof FencedError) return end(EXIT_CODE.failed);
-  if (error instanceof RepeatedError) return end(EXIT_CODE.failed);
-  if (error instanceof StandbyError && status.waitedMs < STANDBY_PATIENCE_MS) {
-    // Never so soon that it would be told as a trifle.
-    return again(2_000, 10_000);
-  }
-  if (error instanceof StandbyError) return end(EXIT_CODE.configuration);
-  if (error instanceof LoginError && hasStreamed) {
-    // A password that was right before is being changed somewhere.
-    const { isFinal, delayMs = 0 } = error.retry;
-    return isFinal ? end(EXIT_CODE.failed) : { delayMs: Math.round(delayMs) };
-  }
-  if (error instanceof ConfigurationError) {
-    return hasStreamed
-      ? again(FIRST_LOGIN_DELAY_MS, MAX_LOGIN_DELAY_MS, failedLogins)
-      : end(EXIT_CODE.configuration);
-  }
-  if (
-    error instanceof UnreadableMessageError &&
-    attempts + 1 >= ATTEMPTS_AT_UNREADABLE
-  ) {
-    return end(EXIT_CODE.failed);
-  }
-  if (isSlotBusy(error)) return again(1_000, 10_000);
-  if (!hasStreamed && attempts + 1 >= ATTEMPTS_BEFORE_FIRST_STREAM) {
-    return end(EXIT_CODE.failed);
-  }
-  return again(FIRST_DELAY_MS, MAX_DELAY_MS);
-}
-
-/** The source fails in the same way, at the same position, again and again. */
-class RepeatedError extends Error {
-  override readonly name = "RepeatedError";
 }
 
 /**
@@ -231,11 +148,6 @@ function explained(error: unknown): unknown {
     "see docs/operations.md, “Publication dropped”: changes made without a publication cannot be read from the log",
     { cause: error },
   );
-}
-
-/** Another worker, or the server has not noticed the end of the last (H39). */
-function isSlotBusy(error: unknown): boolean {
-  return errorCode(error) === "55006";
 }
 
 function problemOf(error: unknown): string {

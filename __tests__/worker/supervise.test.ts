@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError } from "pg";
 import pino from "pino";
+import { decide } from "../../worker/decide";
 import {
   ConfigurationError,
   FencedError,
@@ -12,7 +13,7 @@ import {
 } from "../../worker/errors";
 import { Status } from "../../worker/status";
 import { UnreadableMessageError } from "../../worker/stream/pgoutput";
-import { decide, supervise } from "../../worker/supervise";
+import { supervise } from "../../worker/supervise";
 
 const coded = (code: string) => Object.assign(new Error(code), { code });
 const unreadable = Object.create(UnreadableMessageError.prototype) as Error;
