@@ -15,6 +15,8 @@ export type End = "node" | "server";
 const STALE_SECONDS = 180;
 const RESTART_SECONDS = 600;
 const KEY_CHECK_SECONDS = 300;
+/** A minute of looks, less one: a metric is asked for every minute. */
+const REPORT_SECONDS = 50;
 
 /** A line to the journal and to CloudWatch Logs, where it outlives the host. */
 export function renderSayScript({
@@ -67,7 +69,7 @@ echo "$public"
 }
 
 /**
- * Runs every minute. Healing comes first: a call to AWS may take its time.
+ * Runs every 20 seconds. Healing comes first: a call to AWS may take its time.
  * @param endpoint - of the peer, when this end is the one that dials
  */
 export function renderWatchScript(
@@ -77,8 +79,15 @@ export function renderWatchScript(
 ): string {
   const { region, environment, metricNamespace, peerPublicKey } = settings;
   const resolve = endpoint
-    ? `  # Its name may have got another address.
+    ? `
+# The other end's name may have got another address. A living tunnel that has
+# nothing to carry is silent too, and a look at the name takes nothing from it.
+read -r _ received _ < <(wg show wg0 transfer 2>/dev/null) || received=0
+if [ "$received" = "$(recall received none)" ]; then silent=1; else silent=0; fi
+remember received "$received"
+if [ -n "$running" ] && [ "$running" != "(none)" ] && { [ "$dead" = 1 ] || [ "$silent" = 1 ]; }; then
   WG_ENDPOINT_RESOLUTION_RETRIES=1 timeout 20 wg set wg0 peer ${peerPublicKey} endpoint ${endpoint} || true
+fi
 `
     : "";
   const dimensions = `Dimensions=[{Name=Environment,Value=${environment}},{Name=Host,Value=${end}}]`;
@@ -96,8 +105,8 @@ read -r _ handshake < <(wg show wg0 latest-handshakes 2>/dev/null) || handshake=
 if [ "$handshake" -gt 0 ]; then remember handshake "$handshake"
 elif [ ! -f "$state/handshake" ]; then remember handshake "$now"; fi
 age=$((now - $(recall handshake "$now")))
-if [ "$age" -gt ${STALE_SECONDS} ] || [ -z "$running" ]; then dead=1; else dead=0; fi
-
+if [ "$handshake" = 0 ] || [ "$age" -gt ${STALE_SECONDS} ]; then dead=1; else dead=0; fi
+${resolve}
 # Again at once after a failure: a moment without the API is no alarm.
 if [ "$dead" = 1 ] || [ -n "$(recall key-problem "")" ] || [ $((now - $(recall key-checked 0))) -ge ${KEY_CHECK_SECONDS} ]; then
   remember key-checked "$now"
@@ -118,13 +127,15 @@ elif [ "$running" = "(none)" ]; then
   status="wg0 has no key"
   ${KEY_COMMAND} set >/dev/null && status="gave wg0 its key"
 elif [ "$dead" = 1 ]; then
-  status="no handshake for more than ${STALE_SECONDS / 60} minutes: the other end is down, UDP does not get through, or it does not know the public key $running"
+  since=yet
+  [ "$age" -le ${STALE_SECONDS} ] || since="for more than ${STALE_SECONDS / 60} minutes"
+  status="no handshake $since: the other end is down, UDP does not get through, or it does not know the public key $running"
   # Not before the peer has stopped to accept the old one: so a rotation needs
   # no minute agreed on, and a key too early does not cut a living tunnel.
   if [ -n "$current" ] && [ "$current" != "$running" ]; then
     ${KEY_COMMAND} set >/dev/null && status="took the new key $current from the secret, in place of $running"
   fi
-${resolve}  # Never without a key at hand: the one in the kernel would be lost.
+  # Never without a key at hand: the one in the kernel would be lost.
   if [ "$age" -gt ${RESTART_SECONDS} ] && [ -z "$problem" ] && [ $((now - $(recall restarted 0))) -ge ${RESTART_SECONDS} ]; then
     remember restarted "$now"
     systemctl restart wg-quick@wg0.service || true
@@ -137,9 +148,12 @@ else
 fi
 
 if [ -n "$problem" ]; then fault=1; status="$status; $problem"; else fault=0; fi
-timeout 20 aws cloudwatch put-metric-data --region ${region} --namespace ${metricNamespace} --metric-data \\
-  "MetricName=HandshakeAgeSeconds,Unit=Seconds,Value=$age,${dimensions}" \\
-  "MetricName=KeyFault,Unit=Count,Value=$fault,${dimensions}" || true
+if [ $((now - $(recall reported 0))) -ge ${REPORT_SECONDS} ]; then
+  remember reported "$now"
+  timeout 20 aws cloudwatch put-metric-data --region ${region} --namespace ${metricNamespace} --metric-data \\
+    "MetricName=HandshakeAgeSeconds,Unit=Seconds,Value=$age,${dimensions}" \\
+    "MetricName=KeyFault,Unit=Count,Value=$fault,${dimensions}" || true
+fi
 if [ "$status" != "$(recall said "")" ]; then
   remember said "$status"
   ${SAY_COMMAND} "$status"

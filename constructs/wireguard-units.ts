@@ -22,6 +22,11 @@ RestartSec=15
 `,
 };
 
+/**
+ * The first look counts from when the timer is started, not the machine: the
+ * packages may take minutes, and an interface that is about to come up would be
+ * restarted by it.
+ */
 export const WATCH_UNITS: readonly Unit[] = [
   {
     path: "/etc/systemd/system/bemi-vpn-watch.service",
@@ -36,11 +41,11 @@ ExecStart=${WATCH_COMMAND}
   {
     path: "/etc/systemd/system/bemi-vpn-watch.timer",
     text: `[Unit]
-Description=Every minute
+Description=Every 20 seconds
 [Timer]
-OnBootSec=60
-OnUnitActiveSec=60
-AccuracySec=5
+OnActiveSec=20
+OnUnitActiveSec=20
+AccuracySec=1
 [Install]
 WantedBy=timers.target
 `,

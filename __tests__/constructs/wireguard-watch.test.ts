@@ -38,9 +38,13 @@ function machineOf(userData: string): WireGuardMachine {
 const aNode = () =>
   machineOf(renderNodeUserData({ ...nodeSettings, serverHost: "vpn.example" }));
 
-/** Looks once, so many seconds after the start. */
-function look(seconds: number) {
+/**
+ * Looks once, so many seconds after the start.
+ * @param received - bytes through the tunnel so far
+ */
+function look(seconds: number, received = seconds) {
   machine.set("now", START + seconds);
+  machine.set("received", received);
   const { status, output } = machine.run("bemi-vpn-watch");
   const asked = machine.asked();
   const metrics = asked.find((line) => line.includes("put-metric-data")) ?? "";
@@ -70,7 +74,17 @@ describe("a tunnel that is up", () => {
       done: [],
       logged: [expect.stringContaining("the tunnel is up")],
     });
+    expect(look(20)).toMatchObject({ said: "", age: Number.NaN, done: [] });
     expect(look(60)).toMatchObject({ said: "", age: 120, logged: [] });
+  });
+
+  test("has the other end's name looked up when nothing comes through it", () => {
+    aNode();
+    machine.set("handshake", START);
+    expect(look(20, 5_000).done).toEqual([]);
+    expect(look(40, 5_001).done).toEqual([]);
+    expect(look(60, 5_001)).toMatchObject({ done: [RESOLVE], said: "" });
+    expect(look(80, 5_002).done).toEqual([]);
   });
 
   test("stays as it is when its secret goes, which is said and measured", () => {
@@ -108,16 +122,30 @@ describe("a tunnel that is down", () => {
     expect(seen.said).toContain("no handshake for more than 3 minutes");
   });
 
+  test("is not said to be up before the first handshake, and takes any key", () => {
+    aNode();
+    machine.set("handshake", 0);
+    const seen = look(0);
+    expect(seen).toMatchObject({ done: [RESOLVE], age: 0 });
+    expect(seen.said).toContain("no handshake yet");
+    expect(seen.said).toContain(`the public key ${OLD_PUBLIC}`);
+    machine.set("secret", secretOf(NEW, NEW_PUBLIC));
+    expect(look(20).done).toEqual([RESOLVE, "wg set private-key"]);
+    machine.set("handshake", START + 30);
+    expect(look(40).said).toContain(`up with the key ${NEW_PUBLIC}`);
+  });
+
   test("has no name to look up where it listens", () => {
     machineOf(renderServerUserData(serverSettings));
-    expect(look(300).done).toEqual([]);
+    expect(look(280, 1).done).toEqual([]);
+    expect(look(300, 1).done).toEqual([]);
   });
 
   test("takes the new key of the secret by itself", () => {
     aNode();
     machine.set("secret", secretOf(NEW, NEW_PUBLIC));
     const seen = look(121);
-    expect(seen.done).toEqual(["wg set private-key", RESOLVE]);
+    expect(seen.done).toEqual([RESOLVE, "wg set private-key"]);
     expect(seen.said).toContain(`took the new key ${NEW_PUBLIC}`);
     expect(machine.get("running")).toBe(NEW_PUBLIC);
   });

@@ -33,12 +33,13 @@ esac`,
 pubkey) read -r key; grep -F -A1 "$key" "$MACHINE/pairs" | tail -n 1 ;;
 "show wg0 public-key") exec cat "$MACHINE/running" 2>/dev/null ;;
 "show wg0 latest-handshakes") [ -f "$MACHINE/handshake" ] && printf 'peer\\t%s\\n' "$(cat "$MACHINE/handshake")" ;;
+"show wg0 transfer") [ -f "$MACHINE/received" ] && printf 'peer\\t%s\\t0\\n' "$(cat "$MACHINE/received")" ;;
 "set wg0 private-key /dev/stdin") read -r key; echo "wg set private-key" >> "$MACHINE/asked"; grep -F -A1 "$key" "$MACHINE/pairs" | tail -n 1 > "$MACHINE/running" ;;
 *) echo "wg $*" >> "$MACHINE/asked" ;;
 esac`,
 };
 
-type Fact = "now" | "secret" | "handshake" | "running" | "pairs";
+type Fact = "now" | "secret" | "handshake" | "received" | "running" | "pairs";
 
 export class WireGuardMachine {
   readonly #root = mkdtempSync(join(tmpdir(), "wireguard-machine-"));

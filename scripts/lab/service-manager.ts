@@ -21,7 +21,6 @@ export class ServiceManager {
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #enabled = new Set<string>();
   readonly #server: Server;
-  #bootedAtMs = Date.now();
   #isOver = false;
 
   constructor(options: ServiceManagerOptions) {
@@ -59,7 +58,6 @@ export class ServiceManager {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#services.clear();
     this.#timers.clear();
-    this.#bootedAtMs = Date.now();
   }
 
   close(): void {
@@ -109,10 +107,10 @@ export class ServiceManager {
     );
   }
 
-  /** `OnBootSec` and `OnUnitActiveSec`: the second counts from the last start. */
-  #startTimer({ name, afterBootSeconds = 0, everySeconds }: Unit): void {
+  /** `OnActiveSec` and `OnUnitActiveSec`: the second counts from the last start. */
+  #startTimer({ name, afterStartSeconds = 0, everySeconds }: Unit): void {
     const service = name.replace(/\.timer$/, ".service");
-    const firstAtMs = this.#bootedAtMs + afterBootSeconds * 1000;
+    const firstAtMs = Date.now() + afterStartSeconds * 1000;
     const elapse = async () => {
       const startedAtMs = Date.now();
       await this.#start(service).catch(() => undefined);

@@ -17,7 +17,7 @@ export interface Unit {
   readonly restartSeconds: number;
   readonly startTimeoutSeconds: number;
   /** Of a timer. */
-  readonly afterBootSeconds: number | undefined;
+  readonly afterStartSeconds: number | undefined;
   readonly everySeconds: number | undefined;
 }
 
@@ -54,7 +54,7 @@ export function readUnit(name: string, folders: readonly string[]): Unit {
     restartSeconds: seconds(last("RestartSec")) ?? DEFAULT_RESTART_SECONDS,
     startTimeoutSeconds:
       seconds(last("TimeoutStartSec")) ?? DEFAULT_START_TIMEOUT_SECONDS,
-    afterBootSeconds: seconds(last("OnBootSec")),
+    afterStartSeconds: seconds(last("OnActiveSec")),
     everySeconds: seconds(last("OnUnitActiveSec")),
   };
 }
