@@ -5,10 +5,13 @@
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
+import { Releases } from "../worker/releases";
 import { PG_RECVLOGICAL } from "./bench/drain";
 import { Figures } from "./bench/figures";
 import { BENCH_SETTINGS } from "./bench/pair";
 import { SECTIONS } from "./bench/sections";
+import { measureTunnels } from "./bench/tunnels";
+import { openWays } from "./bench/ways";
 import { Cluster } from "./cluster";
 import { withProgress } from "./progress";
 
@@ -16,6 +19,7 @@ interface Options {
   readonly json?: string;
   readonly rounds: number;
   readonly only: readonly string[];
+  readonly tunnels?: true;
 }
 
 const ALL = Object.keys(SECTIONS);
@@ -26,15 +30,38 @@ const program = new Command()
   .option("--json <file>", "also write the figures as JSON")
   .option("--rounds <number>", "rounds a section", readRounds, 3)
   .option("--only <sections>", `some of ${ALL.join(",")}`, readSections, ALL)
+  .option("--tunnels", "only through SSH tunnel and VPN, against direct")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
 
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => process.exit(1));
+}
 void bench(program.opts<Options>());
 
-async function bench({ json, rounds, only }: Options): Promise<void> {
+async function bench(options: Options): Promise<void> {
+  const { json, rounds } = options;
+  const figures = new Figures();
+  const notes = options.tunnels
+    ? await runTunnels(rounds, figures)
+    : await runSections(options, figures);
+  console.log(figures.table());
+  console.log(
+    `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, PostgreSQL 18 on both sides of one machine`,
+  );
+  for (const note of notes) console.log(note);
+  if (!json) return;
+  const run = { node: process.version, cpus: cpus().length, rounds, figures };
+  writeFileSync(json, `${JSON.stringify(run, null, 2)}\n`);
+}
+
+/** @returns what to know of the figures, as sentences */
+async function runSections(
+  { rounds, only }: Options,
+  figures: Figures,
+): Promise<readonly string[]> {
   await using source = await Cluster.start({ settings: BENCH_SETTINGS });
   await using destination = await Cluster.start({ settings: BENCH_SETTINGS });
-  const figures = new Figures();
   for (const name of only) {
     for (let round = 1; round <= rounds; round++) {
       await withProgress(`${name} ${round}/${rounds}`, async () =>
@@ -42,16 +69,28 @@ async function bench({ json, rounds, only }: Options): Promise<void> {
       );
     }
   }
-  const missing = PG_RECVLOGICAL
-    ? ""
-    : "; pg_recvlogical is not installed (Debian: postgresql-client-15), its ratios are left out";
-  console.log(figures.table());
-  console.log(
-    `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, PostgreSQL 18 on both sides of one machine${missing}`,
+  return PG_RECVLOGICAL
+    ? []
+    : [
+        "pg_recvlogical is not installed (Debian: postgresql-client-15), its ratios are left out",
+      ];
+}
+
+/** @returns what to know of the figures, as sentences */
+async function runTunnels(
+  rounds: number,
+  figures: Figures,
+): Promise<readonly string[]> {
+  await using releases = new Releases();
+  const { ways, notes } = await withProgress("Opening the tunnels", () =>
+    openWays(releases),
   );
-  if (!json) return;
-  const run = { node: process.version, cpus: cpus().length, rounds, figures };
-  writeFileSync(json, `${JSON.stringify(run, null, 2)}\n`);
+  for (let round = 1; round <= rounds; round++) {
+    await withProgress(`tunnels ${round}/${rounds}`, () =>
+      measureTunnels({ ways }, round, figures),
+    );
+  }
+  return notes;
 }
 
 function readRounds(text: string): number {

@@ -3,14 +3,11 @@
  * away: what the pipeline itself can do. A process of its own, on the worker's
  * variables.
  */
-import { connect, connectionConfig } from "../../worker/network/connect";
+import { Servers } from "../../worker/network/servers";
 import { runPipeline } from "../../worker/pipeline";
 import { sourceIdentity } from "../../worker/row/change-row";
 import { readSettings } from "../../worker/settings/settings";
-import {
-  VALUE_SESSION_OPTIONS,
-  verifySession,
-} from "../../worker/source/session";
+import { verifySession } from "../../worker/source/session";
 import { openReplication } from "../../worker/stream/replication";
 import { Stitcher } from "../../worker/stream/stitch";
 
@@ -22,19 +19,19 @@ async function discard(): Promise<void> {
     settings;
   const stop = new AbortController();
   process.on("SIGTERM", () => stop.abort());
-  const config = await connectionConfig(settings.source, {
+  await using servers = new Servers(settings, {
     applicationName: "bemi-bench",
-    options: VALUE_SESSION_OPTIONS,
+    signal: stop.signal,
   });
   await using stream = await openReplication({
-    config,
+    config: await servers.sourceConfig(),
     slotName,
     publicationName,
     start: 0n,
     limitBytes: batchMaxBytes * 2,
     maxValueBytes: settings.maxValueBytes,
     prepare: verifySession,
-    connectAgain: () => connect(settings.source, config),
+    connectAgain: () => servers.connectSource(),
   });
   const source = { systemIdentifier: "1", databaseOid: 1, slotName };
   const stitcher = new Stitcher({

@@ -22,6 +22,8 @@ export interface Drained {
 export interface WorkerRun {
   /** The worker's environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** What goes before the command, to run it in another place. */
+  readonly enter?: readonly string[];
   readonly nodeOptions?: readonly string[];
   /** @default - the bundle */
   readonly program?: readonly string[];
@@ -35,14 +37,17 @@ export interface RunningWorker extends AsyncDisposable {
 /** A worker that streams, stopped at the end. */
 export async function runningWorker({
   env,
+  enter = [],
   nodeOptions = [],
   program = [BUNDLE],
 }: WorkerRun): Promise<RunningWorker> {
-  const worker = new LoggedProcess(
-    process.execPath,
-    [...nodeOptions, ...program],
-    { env: { PATH: process.env.PATH, ...env } },
-  );
+  const [command = "", ...args] = [
+    ...[...enter, process.execPath],
+    ...[...nodeOptions, ...program],
+  ];
+  const worker = new LoggedProcess(command, args, {
+    env: { PATH: process.env.PATH, ...env },
+  });
   const sessions = () => worker.lines.filter(({ msg }) => msg === "streaming");
   const streamingSince = async (session: number): Promise<number> => {
     await worker.log(() => sessions().length >= session, SESSION_TIMEOUT_MS);

@@ -16,7 +16,7 @@ export async function measureLatency(
   pair: Pair,
   { perSecond, seconds }: { perSecond: number; seconds: number },
 ): Promise<Latency> {
-  await using _worker = await runningWorker({ env: pair.env("worker") });
+  await using _worker = await runningWorker(pair.run("worker"));
   const committedAtMs = new Map<string, number>();
   const visibleAtMs = new Map<string, number>();
   const total = perSecond * seconds;

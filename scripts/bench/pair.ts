@@ -2,7 +2,7 @@
 import type { Client } from "pg";
 import type { Cluster } from "../cluster";
 import { createOrders } from "./backlog";
-import { drainWithWorker } from "./drain";
+import { drainWithWorker, type WorkerRun } from "./drain";
 
 /** A server with room: the disk is not what is measured. */
 export const BENCH_SETTINGS = {
@@ -15,6 +15,16 @@ export const BENCH_SETTINGS = {
 
 export const PUBLICATION = "bemi";
 
+/** How a worker reaches both databases of this name. */
+export interface Route {
+  /** Over the servers' own addresses. */
+  readonly env: (database: string) => Readonly<Record<string, string>>;
+  /** Before the worker's command: where it runs. */
+  readonly enter: readonly string[];
+}
+
+export const DIRECT: Route = { env: () => ({}), enter: [] };
+
 let count = 0;
 
 export class Pair implements AsyncDisposable {
@@ -26,13 +36,14 @@ export class Pair implements AsyncDisposable {
     readonly database: string,
     readonly source: Client,
     readonly destination: Client,
+    private readonly route: Route,
   ) {}
 
   /** With the table, the worker's set-up, and `slots` further slots. */
   static async create(
     clusters: Pair["clusters"],
     slots: readonly string[] = [],
-    extra: Readonly<Record<string, string>> = {},
+    route: Route = DIRECT,
   ): Promise<Pair> {
     const database = `bench_${++count}`;
     await clusters.source.createDatabase(database);
@@ -42,9 +53,10 @@ export class Pair implements AsyncDisposable {
       database,
       await clusters.source.client(database),
       await clusters.destination.client(database),
+      route,
     );
     await createOrders(pair.source);
-    await drainWithWorker({ env: pair.env("worker", extra) }, async () => true);
+    await drainWithWorker(pair.run("worker"), async () => true);
     for (const slot of slots) {
       await pair.source.query(
         "SELECT pg_create_logical_replication_slot($1, 'pgoutput')",
@@ -59,6 +71,11 @@ export class Pair implements AsyncDisposable {
     return `${this.database}_${name}`;
   }
 
+  /** A worker of this slot. */
+  run(slot: string): WorkerRun {
+    return { env: this.env(slot), enter: this.route.enter };
+  }
+
   env(
     slot: string,
     extra: Readonly<Record<string, string>> = {},
@@ -67,8 +84,9 @@ export class Pair implements AsyncDisposable {
     return {
       ...variables("DB", source, this.database),
       ...variables("DEST_DB", destination, this.database),
-      SLOT_NAME: this.slot(slot),
       HTTP_PORT: "0",
+      ...this.route.env(this.database),
+      SLOT_NAME: this.slot(slot),
       ...extra,
     };
   }

@@ -19,8 +19,14 @@ export type Network = "internet" | "worker's network";
  */
 export type PacketFault =
   | { readonly kind: "drop" }
+  /** From 1 to 1000. */
   | { readonly kind: "loss"; readonly perMille: number }
-  | { readonly kind: "throttle"; readonly bytesPerSecond: number };
+  | {
+      readonly kind: "throttle";
+      readonly bytesPerSecond: number;
+      /** That passes at once. @default a router's queue */
+      readonly burstBytes?: number;
+    };
 
 /**
  * What becomes of a host: `restart` leaves connections alone, as a restart of

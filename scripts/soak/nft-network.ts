@@ -9,14 +9,29 @@ import type { Direction } from "./fault-proxy";
 import type { BreakableNetwork } from "./site";
 
 /** A router, and its condition for packets of each direction. */
-export type Crossing = Readonly<Record<Direction, string>> & {
+type Crossing = Readonly<Record<Direction, string>> & {
   readonly host: HostName;
 };
 
-export function nftNetwork(
-  network: Network,
-  crossing: Crossing,
-): BreakableNetwork {
+/** Between the two private networks. */
+export function internetOf(network: Network): BreakableNetwork {
+  return nftNetwork(network, {
+    host: "internet",
+    toServer: 'oifname "source"',
+    toClient: 'oifname "worker"',
+  });
+}
+
+/** Between the worker and its destination. */
+export function workerNetworkOf(network: Network): BreakableNetwork {
+  return nftNetwork(network, {
+    host: "workerRouter",
+    toServer: 'oifname "subnet-audit"',
+    toClient: 'iifname "subnet-audit"',
+  });
+}
+
+function nftNetwork(network: Network, crossing: Crossing): BreakableNetwork {
   const set = (rules: readonly string[]) =>
     network.filter(crossing.host, tableOf(rules));
   return {
@@ -43,9 +58,9 @@ function verdictOf(fault: PacketFault): string {
     case "drop":
       return "drop";
     case "loss":
-      return `numgen random mod 1000 < ${fault.perMille} drop`;
+      return `numgen random mod 1000 >= ${1000 - fault.perMille} drop`;
     case "throttle":
-      return `limit rate over ${fault.bytesPerSecond} bytes/second burst ${BURST_BYTES} bytes drop`;
+      return `limit rate over ${fault.bytesPerSecond} bytes/second burst ${fault.burstBytes ?? BURST_BYTES} bytes drop`;
   }
 }
 

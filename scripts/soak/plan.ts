@@ -28,10 +28,7 @@ const FIRST_MS = 3_000;
 const WORKER_FAULTS_UNTIL = 0.5;
 /** Of the faults through a tunnel: those that the tunnel has. */
 const TUNNEL_SHARE = 0.4;
-/**
- * Of those of the VPN. With a new server nothing passes for two minutes: so old
- * is the node's session when it asks for another.
- */
+/** Of those of the VPN; with more of them the trail would seldom flow. */
 const VPN_HOST_SHARE = 0.15;
 
 export function planFaults(

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Releases } from "../../worker/releases";
 import { eventually } from "../eventually";
 import { type End, VpnLab } from "../lab/vpn-lab";
-import { nftNetwork } from "./nft-network";
+import { internetOf, workerNetworkOf } from "./nft-network";
 import {
   type BreakableHost,
   DATABASE,
@@ -35,16 +35,8 @@ export async function openVpnSite(
       "VPN server": vpnHost(lab, "server"),
     },
     networks: {
-      internet: nftNetwork(lab.network, {
-        host: "internet",
-        toServer: 'oifname "source"',
-        toClient: 'oifname "worker"',
-      }),
-      "worker's network": nftNetwork(lab.network, {
-        host: "workerRouter",
-        toServer: 'oifname "subnet-audit"',
-        toClient: 'iifname "subnet-audit"',
-      }),
+      internet: internetOf(lab.network),
+      "worker's network": workerNetworkOf(lab.network),
     },
   };
 }
