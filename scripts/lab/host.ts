@@ -83,10 +83,13 @@ export class Host implements AsyncDisposable {
   /**
    * What goes before a command to run it here. It becomes the command itself,
    * so that a signal to it is one to the command, but it does not end with the
-   * host: what has to is started with `enterWhole`.
+   * host, only with this process: what has to is started with `enterWhole`.
    */
   enter(): readonly string[] {
-    return ["nsenter", "-t", this.#pid(), "--mount", "--net", "--"];
+    return [
+      ...["setpriv", "--pdeathsig=KILL", "--"],
+      ...["nsenter", "-t", this.#pid(), "--mount", "--net", "--"],
+    ];
   }
 
   /** The same for a command that ends with the host; it stays in between. */
