@@ -10,6 +10,8 @@ import { VpnLab } from "../../scripts/lab/vpn-lab";
 
 const root = dirname(dirname(__dirname));
 
+const END_TIMEOUT_MS = 5_000;
+
 /** Of the lab's hosts, servers and tools. */
 function processesIn(namespaces: readonly string[]): string[] {
   return namespaces.flatMap((name) => {
@@ -48,6 +50,8 @@ test("a lab that was killed leaves no process, and the next one removes the rest
   await eventually(
     "the end of its processes",
     async () => processesIn(namespaces).length === 0,
+    // A lab that another process starts would end them as well.
+    END_TIMEOUT_MS,
   );
   removeLeftovers(hasEnded);
   expect(foldersOf(owner, "/run/netns")).toEqual([]);
