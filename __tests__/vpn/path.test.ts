@@ -1,5 +1,6 @@
 /** What goes through the tunnel, and what can be seen of it. */
 import { join } from "node:path";
+import { runProgram } from "../../scripts/child-process";
 import { eventually } from "../../scripts/eventually";
 import { Capture, UDP } from "../../scripts/lab/capture";
 import {
@@ -11,6 +12,7 @@ import type { VpnLab } from "../../scripts/lab/vpn-lab";
 import { sends } from "../support/reach";
 import { VpnTrail } from "../support/vpn-trail";
 
+const BUNDLE = join(__dirname, "..", "..", "dist", "worker.js");
 /** Of WireGuard's packets on a path of 1500 bytes at most. */
 const MAX_SEGMENT_BYTES = 1380;
 /** Of a card of 9001 bytes, as instances and tasks have them. */
@@ -74,6 +76,25 @@ describe.each(["nat", "proxy"] as const)("forwarding %s", (forwarding) => {
         WHERE client_addr IS NOT NULL`,
     );
     expect(rows).toEqual([{ ssl: true }]);
+  });
+
+  test("a database that is not the one of this name is refused", async () => {
+    const [program = "", ...enter] = lab.enterWorker();
+    const { code, stdout, stderr } = await runProgram(
+      program,
+      [...enter, process.execPath, BUNDLE, "check"],
+      {
+        env: {
+          PATH: process.env.PATH,
+          ...lab.workerEnvironment(),
+          DB_SSL_SERVERNAME: "other.example.test",
+        },
+      },
+    );
+    expect(code).not.toBe(0);
+    expect(`${stdout}${stderr}`).toMatch(
+      /certificate that is not for .*other\.example\.test.* but for .*db\.example\.test/,
+    );
   });
 
   test("the database sees the node's address alone", async () => {
