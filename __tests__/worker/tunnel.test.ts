@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client as PgClient } from "pg";
 import { utils } from "ssh2";
 import {
@@ -153,6 +154,18 @@ test("a lost tunnel says so, and ends what went through it", async () => {
   await expect(tunnel.connect("db.internal", echo.port)).rejects.toThrow();
 });
 
+test("a tunnel whose bytes are spoiled on the way has ended", async () => {
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  await using way = await startSpoiler(host.port);
+  await using tunnel = await openTunnel(
+    settingsFor({ port: way.port, publicKey: host.publicKey }),
+    anyTime,
+  );
+  way.spoil();
+  const late = sleep(10_000, "late", { ref: false });
+  expect(await Promise.race([tunnel.closed, late])).toBeInstanceOf(Error);
+});
+
 test.each([
   ["plain", undefined],
   ["TLS", { key: serverKey, cert: serverCertificate }],
@@ -200,6 +213,35 @@ async function startEcho(): Promise<AsyncDisposable & { port: number }> {
     port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** From then on it says nothing that can be read, and does not hang up either. */
+async function startSpoiler(
+  hostPort: number,
+): Promise<AsyncDisposable & { port: number; spoil: () => void }> {
+  const ends: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const host = connect({ port: hostPort, allowHalfOpen: true });
+    ends.push(client, host);
+    for (const socket of ends) socket.on("error", () => undefined);
+    client.pipe(host, { end: false });
+    host.pipe(client, { end: false });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    spoil() {
+      const [client, host] = ends;
+      host?.unpipe();
+      client?.write(Buffer.alloc(1_000, "x"));
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of ends) socket.destroy();
       server.close();
       await once(server, "close");
     },
