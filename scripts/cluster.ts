@@ -6,15 +6,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { type ClusterPlace, commandAt, placedSettings } from "./cluster-place";
 import {
   createDataFolder,
   type ServerSettings,
   serverEnvironment,
+  writeFiles,
 } from "./data-folder";
 import { freePort } from "./free-port";
 import { findBinaries, type PostgresBinaries } from "./postgres-binaries";
@@ -23,7 +25,6 @@ import {
   NEWEST_MAJOR,
   type PostgresMajor,
 } from "./postgres-major";
-import { own } from "./unprivileged-owner";
 
 export interface ClusterOptions {
   /** @default POSTGRES_MAJOR of the environment, else 18 */
@@ -38,13 +39,6 @@ export interface ClusterOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** @default this process's own network, on loopback */
   readonly place?: ClusterPlace;
-}
-
-/** Another network namespace; root alone can start a server there. */
-export interface ClusterPlace {
-  /** What goes before a command to run it there; it becomes the command. */
-  readonly enter: readonly string[];
-  readonly port: number;
 }
 
 /** fsync stays on, so that a test which crashes the server means something. */
@@ -111,7 +105,7 @@ export class Cluster implements AsyncDisposable {
         },
         initdb: options.initdb ?? [],
       });
-      await writeFiles(join(folder, "data"), options.files, binaries);
+      await writeFiles(join(folder, "data"), options.files, binaries.owner);
       const port = place?.port ?? (await freePort());
       cluster = new Cluster(
         ...[folder, binaries, port, password],
@@ -174,7 +168,7 @@ export class Cluster implements AsyncDisposable {
     if (this.pid) throw new Error("The cluster runs already; stop it first.");
     const log = openSync(this.logPath, "a");
     const [program = "", ...args] = [
-      ...this.#placed(),
+      ...(this.place ? commandAt(this.place, this.binaries.owner) : []),
       ...[this.binaries.postgres, "-D", this.dataFolder],
       ...["-p", String(this.port)],
     ];
@@ -196,21 +190,6 @@ export class Cluster implements AsyncDisposable {
     await this.stop("immediate");
     process.off("exit", this.#killAtExit);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  /** Only root may enter; the server's user takes over there. */
-  #placed(): readonly string[] {
-    if (!this.place) return [];
-    const { uid, gid } = this.binaries.owner;
-    if (uid === undefined || gid === undefined) {
-      throw new Error("Only root can start a server in another network.");
-    }
-    return [
-      ...this.place.enter,
-      ...["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"],
-      // Nothing else ends it when this process is killed.
-      ...["--pdeathsig=QUIT", "--"],
-    ];
   }
 
   async #untilReady(server: ChildProcess): Promise<void> {
@@ -246,23 +225,6 @@ export class Cluster implements AsyncDisposable {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   };
-}
-
-function placedSettings(folder: string): ServerSettings {
-  return { listen_addresses: "*", unix_socket_directories: folder };
-}
-
-async function writeFiles(
-  dataFolder: string,
-  files: Readonly<Record<string, string>> = {},
-  { owner }: PostgresBinaries,
-): Promise<void> {
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(dataFolder, name);
-    // The server takes no private key that others may read.
-    await writeFile(path, text, { mode: 0o600 });
-    await own(path, owner);
-  }
 }
 
 function isRunning(server: ChildProcess): boolean {

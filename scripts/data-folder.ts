@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { appendFile, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { PostgresBinaries } from "./postgres-binaries";
-import { own } from "./unprivileged-owner";
+import { type Owner, own } from "./unprivileged-owner";
 
 /** Lines of postgresql.conf. */
 export type ServerSettings = Readonly<
@@ -59,6 +59,19 @@ export async function createDataFolder(
   // In the file and not on the command line, where ALTER SYSTEM could not
   // change it.
   await appendFile(`${dataFolder}/postgresql.conf`, renderSettings(settings));
+}
+
+/** By name; the server takes no private key that others may read. */
+export async function writeFiles(
+  dataFolder: string,
+  files: Readonly<Record<string, string>> = {},
+  owner: Owner,
+): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(dataFolder, name);
+    await writeFile(path, text, { mode: 0o600 });
+    await own(path, owner);
+  }
 }
 
 /** Nothing of the user's own PG* variables and locale. */

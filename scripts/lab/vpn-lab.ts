@@ -2,31 +2,31 @@
  * A private database and a worker elsewhere, with the VPN between them: hosts
  * out of network namespaces, on which the stacks' own user_data runs.
  */
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Releases } from "../../worker/releases";
-import { Cluster, type ClusterOptions } from "../cluster";
+import type { Cluster, ClusterOptions } from "../cluster";
 import { eventually } from "../eventually";
-import { type KeyPair, writeKeyPair } from "../keys/key-pair";
+import type { KeyPair } from "../keys/key-pair";
 import { wireguardKey } from "../keys/wireguard-key";
-import { serverCertificate, serverKey, testAuthority } from "./certificates";
-import { type Deployment, deploy } from "./environment";
-import { Host } from "./host";
-import { FOLDER_PREFIX, hasEnded, removeLeftovers } from "./leftovers";
-import { DATABASE_NAME, DESTINATION_NAME, Names, SERVER_NAME } from "./names";
-import { Network } from "./network";
-import { missingForLab } from "./requirements";
-import { associate, setInternet, setUpRouters } from "./routers";
+import { testAuthority } from "./certificates";
+import type { Deployment } from "./environment";
+import type { Host } from "./host";
+import { hasEnded, removeLeftovers } from "./leftovers";
 import {
-  DESTINATION_ADDRESS,
+  DATABASE_NAME,
+  DESTINATION_NAME,
+  type Names,
+  SERVER_NAME,
+} from "./names";
+import type { Network } from "./network";
+import { buildParts, type LabParts } from "./parts";
+import { missingForLab } from "./requirements";
+import { associate, setInternet } from "./routers";
+import {
   type Forwarding,
-  SERVER_ADDRESS,
   SERVER_PUBLIC_ADDRESSES,
   type Topology,
-  topologyOf,
 } from "./topology";
-import { WireGuardHost } from "./wireguard-host";
+import type { WireGuardHost } from "./wireguard-host";
 
 export interface VpnLabOptions {
   /** @default "nat" */
@@ -39,10 +39,7 @@ export interface VpnLabOptions {
 
 export type End = "node" | "server";
 
-const POSTGRES_PORT = 5432;
 const UP_TIMEOUT_MS = 60_000;
-
-let count = 0;
 
 export class VpnLab implements AsyncDisposable {
   /** Records of the hosts; captures belong there as well. */
@@ -83,7 +80,13 @@ export class VpnLab implements AsyncDisposable {
     removeLeftovers(hasEnded);
     const releases = new Releases();
     try {
-      const lab = new VpnLab(await buildParts(releases, options), releases);
+      const parts = await buildParts(releases, {
+        forwarding: options.forwarding ?? "nat",
+        endpoint: options.endpoint ?? "address",
+        settings: options.settings ?? {},
+        keys: { node: newKeyPair(), server: newKeyPair() },
+      });
+      const lab = new VpnLab(parts, releases);
       await lab.launch("server");
       await lab.launch("node");
       return lab;
@@ -201,112 +204,7 @@ export class VpnLab implements AsyncDisposable {
   }
 }
 
-interface LabParts {
-  readonly folder: string;
-  readonly names: Names;
-  readonly network: Network;
-  readonly deployment: Deployment;
-  readonly database: Cluster;
-  readonly destination: Cluster;
-  readonly node: WireGuardHost;
-  readonly server: WireGuardHost;
-  readonly worker: Host;
-}
-
-async function buildParts(
-  releases: Releases,
-  { forwarding = "nat", endpoint = "address", settings = {} }: VpnLabOptions,
-): Promise<LabParts> {
-  count += 1;
-  const folder = await mkdtemp(
-    join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-${count}-`),
-  );
-  releases.defer(() => rm(folder, { recursive: true, force: true }));
-  await chmod(folder, 0o755);
-  const topology = topologyOf(forwarding);
-  const network = releases.use(
-    await Network.build(`${process.pid}-${count}`, topology),
-  );
-  await setUpRouters(network);
-  await setInternet(network, "up");
-  const [publicAddress] = SERVER_PUBLIC_ADDRESSES;
-  await associate(network, publicAddress);
-
-  const names = new Names(join(folder, "hosts"));
-  await names.set(DATABASE_NAME, topology.databaseAddresses[0]);
-  await names.set(DESTINATION_NAME, DESTINATION_ADDRESS);
-  await names.set(SERVER_NAME, publicAddress);
-
-  const keys = { node: newKeyPair(), server: newKeyPair() };
-  const deployment = deploy({
-    forwarding,
-    databaseSubnets: topology.databaseSubnets,
-    publicKeys: {
-      node: keys.node.publicKey,
-      server: keys.server.publicKey,
-    },
-    endpoint: endpoint === "name" ? "name" : { address: publicAddress },
-  });
-  for (const to of deployment.routes) {
-    await network.route({ host: "workerRouter", to, via: SERVER_ADDRESS });
-  }
-
-  const start = (host: "database" | "destination") =>
-    startServer(network, host, settings);
-  const hostOf = (name: "node" | "server" | "worker") => ({
-    enterNetwork: network.enter(name),
-    folder: join(folder, name),
-    hostsFile: names.hostsFile,
-  });
-  const createEnd = async (end: End) => {
-    const host = releases.use(
-      await WireGuardHost.create({
-        ...hostOf(end),
-        userData:
-          end === "node" ? deployment.nodeUserData : deployment.serverUserData,
-        secretName: deployment.secretNames[end],
-      }),
-    );
-    await host.setSecret(writeKeyPair(keys[end]));
-    return host;
-  };
-  const database = releases.use(await start("database"));
-  const destination = releases.use(await start("destination"));
-  const worker = releases.use(new Host(hostOf("worker")));
-  await worker.start();
-  const [node, server] = [await createEnd("node"), await createEnd("server")];
-  return {
-    ...{ folder, names, network, deployment, database, destination },
-    ...{ node, server, worker },
-  };
-}
-
 export function newKeyPair(): KeyPair {
   const createdAt = new Date().toISOString();
   return { ...wireguardKey.generate("lab"), createdAt };
-}
-
-/** With TLS, for whoever wants it, and for all addresses. */
-async function startServer(
-  network: Network,
-  host: "database" | "destination",
-  settings: ClusterOptions["settings"],
-): Promise<Cluster> {
-  return await Cluster.start({
-    place: { enter: network.enter(host), port: POSTGRES_PORT },
-    settings: {
-      ssl: true,
-      ssl_cert_file: "lab.crt",
-      ssl_key_file: "lab.key",
-      ...settings,
-    },
-    files: {
-      "lab.crt": serverCertificate,
-      "lab.key": serverKey,
-      "pg_hba.conf": `local all all scram-sha-256
-host all all all scram-sha-256
-host replication all all scram-sha-256
-`,
-    },
-  });
 }
