@@ -147,6 +147,28 @@ testWithSshd.concurrent(
   },
 );
 
+testWithSshd.concurrent("an idle tunnel stays: the host is asked", async () => {
+  await using host = await startSshd();
+  await using proxy = await FaultProxy.start(host);
+  await using tunnel = await openTunnelTo(host, proxy);
+  let answers = 0;
+  proxy.onBytes = (direction) => {
+    if (direction === "toClient") answers++;
+  };
+  let lost: Error | undefined;
+  void tunnel.closed.then((error) => {
+    lost = error;
+  });
+  // Beside what the host says by itself after a log-in.
+  const longEnough = SILENCE_LIMIT_MS / 10_000 + 2;
+  await eventually(
+    "answers for longer than a silence may last",
+    async () => lost || answers > longEnough,
+    2 * SILENCE_LIMIT_MS,
+  );
+  expect(lost).toBeUndefined();
+});
+
 testWithSshd.concurrent(
   "a slow line is not taken for a dead one: the answers to keepalives wait behind the rows",
   async () => {
