@@ -1,6 +1,7 @@
 /** What pg says of servers that never answer, and what it asks TLS for. */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { eventually } from "../../scripts/eventually";
 import {
   serverCertificate,
   serverKey,
@@ -39,6 +40,35 @@ test.each<[string, (socket: Socket) => void, string]>([
   server.close();
   expect(failure).toBeInstanceOf(UnreachableError);
   expect((failure as Error).message).toContain(words);
+});
+
+test("a connection that is refused is let go, also when the server holds on to it", async () => {
+  const sockets: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket.on("error", () => undefined));
+    socket.once("data", () => socket.write("N"));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { source } = readSettings({
+    DB_HOST: "127.0.0.1",
+    DB_PORT: String((server.address() as AddressInfo).port),
+    DB_NAME: "shop",
+    DB_USER: "app",
+    DB_PASSWORD: "hush",
+    DB_SSLMODE: "require",
+  });
+  try {
+    const config = await connectionConfig(source, { applicationName: "test" });
+    await expect(connect(source, config)).rejects.toThrow("offers no TLS");
+    // What is sent to a socket that is gone is answered by a reset.
+    await eventually("the server's socket is reset", async () => {
+      sockets[0]?.write("x");
+      return sockets[0]?.destroyed;
+    });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
 });
 
 test.each<[string, Record<string, string>, string | false]>([

@@ -115,22 +115,26 @@ async function open(
     }
     return client;
   } catch (error) {
-    await client.end().catch(() => undefined);
+    client.destroy();
     throw connectFailure(error, connection, config);
   }
+}
+
+/** Parts of `pg` that its types leave out. */
+interface RawClient {
+  readonly connection: { readonly stream: { destroy(): void } };
 }
 
 /** Ends in order, or, when nobody answers at the other end any more, at once. */
 class ServerClient extends Client {
   override async end(): Promise<void> {
-    const { connection } = this as unknown as {
-      connection: { stream: { destroy(): void } };
-    };
-    const patience = setTimeout(
-      () => connection.stream.destroy(),
-      END_TIMEOUT_MS,
-    );
+    const patience = setTimeout(() => this.destroy(), END_TIMEOUT_MS);
     await super.end().finally(() => clearTimeout(patience));
+  }
+
+  /** What failed to open has no order, and may never say that it is closed. */
+  destroy(): void {
+    (this as unknown as RawClient).connection.stream.destroy();
   }
 }
 
