@@ -35,7 +35,7 @@ test("a password is tried five times, ever more slowly, and then no more", async
   const { clock, login, asked } = arrange();
   const times: number[] = [];
   const hourMs = 3_600_000;
-  for (; clock.ms < 24 * hourMs; clock.ms += 1_000) {
+  for (; clock.ms < 3 * hourMs; clock.ms += 1_000) {
     if ((await asked()) === undefined) continue;
     times.push((clock.ms - 1_000) / 1_000);
     login.refused("first", refusal);
