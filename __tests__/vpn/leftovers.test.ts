@@ -58,6 +58,17 @@ test("a lab that was killed leaves no process, and the next one removes the rest
   expect(foldersOf(owner, tmpdir())).toEqual([]);
 });
 
+test("a program that is interrupted takes its lab with it", async () => {
+  const child = spawn(process.execPath, ["--import", "tsx", "-e", ENDS], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const [code] = await once(child, "exit");
+  expect(code).toBe(7);
+  expect(foldersOf(child.pid ?? 0, "/run/netns")).toEqual([]);
+  expect(foldersOf(child.pid ?? 0, tmpdir())).toEqual([]);
+});
+
 test("a lab that cannot start leaves nothing", async () => {
   const settings = { wal_level: "no such level" };
   await expect(VpnLab.start({ settings })).rejects.toThrow("wal_level");
@@ -70,4 +81,11 @@ const KILLED = `
     .VpnLab.start()
     .then(() => console.log("started"));
   setInterval(() => undefined, 1000);
+`;
+
+/** As `npm run soak` does at Ctrl-C. */
+const ENDS = `
+  require(${JSON.stringify(join(root, "scripts", "lab", "vpn-lab.ts"))})
+    .VpnLab.start()
+    .then(() => process.exit(7));
 `;

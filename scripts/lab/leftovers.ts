@@ -12,7 +12,7 @@ const NAMESPACES = "/run/netns";
 /** In front of the names of the labs' folders. */
 export const FOLDER_PREFIX = "bemi-lab-";
 
-/** Removes what belongs to no living process, or to this one when it ends. */
+/** Removes what belongs to processes that are over. */
 export function removeLeftovers(isOver: (owner: number) => boolean): void {
   for (const name of entries(NAMESPACES)) {
     const owner = ownerOf(name, NAMESPACE_PREFIX);
@@ -25,6 +25,15 @@ export function removeLeftovers(isOver: (owner: number) => boolean): void {
     if (owner === undefined || !isOver(owner)) continue;
     rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
+}
+
+let isSwept = false;
+
+/** For a program that is interrupted: its labs go with it. */
+export function removeOwnAtExit(): void {
+  if (isSwept) return;
+  isSwept = true;
+  process.once("exit", () => removeLeftovers((owner) => owner === process.pid));
 }
 
 /** Of this boot: a process id alone could be another's by now. */

@@ -10,7 +10,7 @@ import { wireguardKey } from "../keys/wireguard-key";
 import { testAuthority } from "./certificates";
 import type { Deployment } from "./environment";
 import type { Host } from "./host";
-import { hasEnded, removeLeftovers } from "./leftovers";
+import { hasEnded, removeLeftovers, removeOwnAtExit } from "./leftovers";
 import {
   DATABASE_NAME,
   DESTINATION_NAME,
@@ -78,6 +78,7 @@ export class VpnLab implements AsyncDisposable {
     const missing = missingForLab();
     if (missing) throw new Error(missing);
     removeLeftovers(hasEnded);
+    removeOwnAtExit();
     const releases = new Releases();
     try {
       const parts = await buildParts(releases, {
