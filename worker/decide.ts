@@ -70,7 +70,7 @@ export function decide(
   if (error instanceof LoginError && hasStreamed) {
     // A password that was right before is being changed somewhere.
     const { isFinal, delayMs = 0 } = error.retry;
-    return isFinal ? end(EXIT_CODE.failed) : { delayMs: Math.round(delayMs) };
+    return isFinal ? end(EXIT_CODE.failed) : { delayMs };
   }
   if (error instanceof ConfigurationError) {
     return hasStreamed

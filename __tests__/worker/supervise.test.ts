@@ -69,7 +69,7 @@ test.each<[string, unknown, Parameters<typeof decide>[1], object]>([
   ],
   [
     "a password that was right",
-    refused({ delayMs: 5_000.4 }),
+    refused({ delayMs: 5_000 }),
     { ...streamed, failedLogins: 30 },
     { delayMs: 5_000 },
   ],

@@ -140,7 +140,7 @@ export class Refusals {
     const tries = this.#tries.get(hash(password));
     if (!tries) return 0;
     if (tries.times >= MAX_REFUSALS) return undefined;
-    return Math.max(0, tries.nextMs - nowMs);
+    return Math.max(0, Math.ceil(tries.nextMs - nowMs));
   }
 
   /**
