@@ -5,4 +5,7 @@ module.exports = {
   ...require("./jest.config.js"),
   testMatch: ["<rootDir>/__tests__/vpn/**/*.test.ts"],
   testPathIgnorePatterns: ["/node_modules/"],
+  // They wait more than they compute: for a minute without a network, for
+  // WireGuard's timers.
+  maxWorkers: 4,
 };

@@ -2,6 +2,7 @@
  * What breaks on the way between worker and database, under a small steady load:
  * the trail goes on by itself, within the times of docs/operations.md ("VPN").
  */
+import type { End } from "../../scripts/lab/vpn-lab";
 import { VpnTrail } from "../support/vpn-trail";
 
 const BLACK_HOLE_MS = 60_000;
@@ -24,19 +25,39 @@ async function recovers(seconds: number): Promise<void> {
   await trail.flows(seconds * 1000);
 }
 
-test.each(["node", "server"] as const)("a %s that is replaced", async (end) => {
-  await trail.lab.launch(end);
-  await recovers(60);
-});
-
-test.each(["node", "server"] as const)(
+test.each<[End, number]>([
+  ["node", 120],
+  ["server", 60],
+])(
   "a %s that is started again with its disk, and without user_data",
-  async (end) => {
+  async (end, seconds) => {
     await trail.lab.destroy(end);
     await trail.lab.boot(end);
-    await recovers(60);
+    await recovers(seconds);
   },
 );
+
+/** As a new instance has another one in its subnet. */
+async function changeNodeAddress(): Promise<void> {
+  const { network, topology } = trail.lab;
+  const router = topology.nodeAddress.replace(/\d+$/, "1");
+  const other = topology.nodeAddress.replace(/\d+$/, "11");
+  const run = (...command: string[]) => network.run("node", "ip", ...command);
+  await run("address", "flush", "dev", "eth0");
+  await run("address", "add", `${other}/24`, "dev", "eth0");
+  await run("route", "add", "default", "via", router);
+}
+
+test("a node that is replaced", async () => {
+  await trail.lab.launch("node");
+  await changeNodeAddress();
+  await recovers(120);
+});
+
+test("a server that is replaced", async () => {
+  await trail.lab.launch("server");
+  await recovers(60);
+});
 
 test("an internet that drops everything for a minute", async () => {
   await trail.lab.setInternet("down");

@@ -33,11 +33,11 @@ export interface Deployment {
   readonly workerVariables: Readonly<Record<string, string>>;
 }
 
-const ENVIRONMENT = "lab";
+export const ENVIRONMENT = "lab";
 const account = { id: "111111111111", region: "us-west-1" };
 
 export function deploy(lab: LabEnvironment): Deployment {
-  const own = synthesize(fileOf(lab, { kind: "own" }));
+  const own = synthesize(environmentFileOf(lab));
   const node =
     lab.endpoint === "name"
       ? synthesize(fileOf(lab, { kind: "foreign", endpoint: SERVER_NAME }))
@@ -56,6 +56,11 @@ export function deploy(lab: LabEnvironment): Deployment {
     routes: routesOf(own(worker)),
     workerVariables: variablesOf(own(worker)),
   };
+}
+
+/** As `environments/lab.json` would be, with a server of the kit's own. */
+export function environmentFileOf(lab: LabEnvironment): unknown {
+  return fileOf(lab, { kind: "own" });
 }
 
 function fileOf(

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runProgram } from "../child-process";
 import { Host, type HostOptions } from "./host";
@@ -74,9 +74,11 @@ export class WireGuardHost implements AsyncDisposable {
     closeSync(console_);
   }
 
-  /** Another user_data, for the next machine. */
-  replaceUserData(text: string): void {
+  /** For the next machine. @returns whether it is another one */
+  replaceUserData(text: string): boolean {
+    const isOther = text !== this.#userData;
     this.#userData = text;
+    return isOther;
   }
 
   /** The power fails. */
@@ -99,10 +101,26 @@ export class WireGuardHost implements AsyncDisposable {
 
   /** In Secrets Manager. @param text - undefined: there is none */
   async setSecret(text: string | undefined): Promise<void> {
-    const { folder, secretName } = this.#options;
-    const path = join(folder, "secrets", secretName.replaceAll("/", "_"));
+    const path = this.#secretPath();
     if (text === undefined) await rm(path, { force: true });
     else await writeFile(path, text, { mode: 0o600 });
+  }
+
+  /** @throws when there is none */
+  async secret(): Promise<string> {
+    return await readFile(this.#secretPath(), "utf8");
+  }
+
+  /** Whether its role may read the secret, as it may at first. */
+  async permit(isAllowed: boolean): Promise<void> {
+    const path = `${this.#secretPath()}.denied`;
+    if (isAllowed) await rm(path, { force: true });
+    else await writeFile(path, "");
+  }
+
+  #secretPath(): string {
+    const { folder, secretName } = this.#options;
+    return join(folder, "secrets", secretName.replaceAll("/", "_"));
   }
 
   /** Runs a command on the host as root. @throws when it fails */

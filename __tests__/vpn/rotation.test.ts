@@ -1,0 +1,3 @@
+import { testRotations } from "../support/vpn-rotation";
+
+testRotations(["both", "node"]);
