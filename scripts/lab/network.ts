@@ -45,8 +45,11 @@ export class Network implements AsyncDisposable {
 
   /** Stays when one of its two ends is renewed. */
   async route(route: Route): Promise<void> {
-    const { host, to, via, card } = route;
     this.#routes.push(route);
+    await this.#set(route);
+  }
+
+  async #set({ host, to, via, card }: Route): Promise<void> {
     const next = via ? ["via", via] : ["dev", card ?? ""];
     await this.run(host, "ip", "route", "replace", to, ...next);
   }
@@ -71,9 +74,9 @@ export class Network implements AsyncDisposable {
     for (const cable of cables) await this.#wire(cable);
     // The other end has lost its card as well, and the routes by it.
     const hosts = new Set(cards.map((card) => card.host));
-    for (const route of this.#routes.splice(0)) {
-      if (hosts.has(route.host)) await this.route(route);
-      else this.#routes.push(route);
+    // The list stays as it is: another host may be renewed at the same time.
+    for (const route of this.#routes) {
+      if (hosts.has(route.host)) await this.#set(route);
     }
   }
 
