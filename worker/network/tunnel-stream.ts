@@ -3,6 +3,7 @@
  * for its `stream`: it is told to connect, and says "connect" when it is.
  */
 import { Duplex } from "node:stream";
+import { returnWindow } from "./channel-window";
 
 /** Opens the channel; asked once, at `connect`. */
 export type OpenChannel = () => Promise<Duplex>;
@@ -98,7 +99,9 @@ export class TunnelStream extends Duplex {
     this.channel = channel;
     let isEnded = false;
     channel.on("data", (chunk: Buffer) => {
-      if (!this.destroyed && !this.push(chunk)) channel.pause();
+      if (this.destroyed) return;
+      if (this.push(chunk)) returnWindow(channel, chunk);
+      else channel.pause();
     });
     channel.on("end", () => {
       isEnded = true;
