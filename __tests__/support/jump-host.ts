@@ -1,7 +1,7 @@
 /** An SSH server on loopback that forwards, as far as a test lets it. */
 import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
-import { type Connection, Server } from "ssh2";
+import { type Connection, Server, type ServerChannel } from "ssh2";
 import { generateSshKey } from "./ssh-keys";
 
 export interface JumpHost extends AsyncDisposable {
@@ -10,6 +10,8 @@ export interface JumpHost extends AsyncDisposable {
   readonly publicKey: string;
   /** Where connections were asked for, as `host:port`. */
   readonly asked: readonly string[];
+  /** What it may still send in each channel before it has to wait, in bytes. */
+  windowsBytes(): number[];
   /** Cuts every connection without a goodbye. */
   cut(): void;
 }
@@ -27,6 +29,7 @@ export async function startJumpHost(
   const hostKey = options.hostKey ?? generateSshKey();
   const asked: string[] = [];
   const clients = new Set<Connection>();
+  const channels: ServerChannel[] = [];
   const server = new Server({ hostKeys: [hostKey.private] }, (client) => {
     clients.add(client);
     client.on("error", () => undefined);
@@ -48,6 +51,7 @@ export async function startJumpHost(
         target.once("connect", () => {
           target.removeAllListeners("error").on("error", () => undefined);
           const channel = accept();
+          channels.push(channel);
           channel.on("error", () => undefined);
           channel.pipe(target).pipe(channel);
         });
@@ -63,10 +67,16 @@ export async function startJumpHost(
     port: (server.address() as AddressInfo).port,
     publicKey: hostKey.public,
     asked,
+    windowsBytes: () => channels.map((channel) => outgoing(channel).window),
     cut,
     async [Symbol.asyncDispose]() {
       cut();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** Not in the library's types. */
+function outgoing(channel: ServerChannel): { readonly window: number } {
+  return (channel as unknown as { outgoing: { window: number } }).outgoing;
 }

@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { Client as PgClient } from "pg";
 import { utils } from "ssh2";
+import { eventually } from "../../scripts/eventually";
 import {
   serverCertificate,
   serverKey,
@@ -48,6 +50,20 @@ test("a slow reader is waited for", async () => {
   for await (const _chunk of other);
   expect(isWritten).toBe(false);
   expect(stream.readableLength).toBeLessThan(1_000_000);
+  stream.destroy();
+});
+
+test("a small piece is answered at once: its window is given back", async () => {
+  await using echo = await startEcho();
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  await using tunnel = await openTunnel(settingsFor(host), anyTime);
+  const stream = await tunnel.connect("db.internal", echo.port);
+  const whole = host.windowsBytes();
+  stream.write(Buffer.alloc(100));
+  await once(stream, "data");
+  await eventually("the window is whole again", async () =>
+    isDeepStrictEqual(host.windowsBytes(), whole),
+  );
   stream.destroy();
 });
 
