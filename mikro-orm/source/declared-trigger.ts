@@ -1,0 +1,76 @@
+/**
+ * MikroORM from 7.1 on compares triggers: `migration:create` and `schema:update`
+ * would drop those of the migration from every table. So each entity declares
+ * its own. Before 7.1, entities have no list of triggers and nothing is done.
+ */
+import { STATEMENT_TRIGGER, STATEMENT_TRIGGER_EVENTS } from "./up-sql";
+
+/** MikroORM's option of the same name, as far as it is used here. */
+export interface Discovery {
+  readonly afterDiscovered?: AfterDiscovered;
+}
+
+type AfterDiscovered = (storage: Storage, ...rest: never[]) => unknown;
+
+interface Storage {
+  getAll(): object;
+}
+
+interface Entity {
+  readonly tableName?: string;
+  readonly schema?: string;
+  readonly abstract?: boolean;
+  readonly embeddable?: boolean;
+  readonly virtual?: boolean;
+  readonly view?: unknown;
+  readonly root?: unknown;
+  readonly triggers?: { name: string }[];
+}
+
+/** `discovery` with the declaration behind what it does already. */
+export function declareTriggers(discovery: Discovery): Discovery {
+  const { afterDiscovered } = discovery;
+  return {
+    ...discovery,
+    afterDiscovered: (storage, ...rest) => {
+      const result = afterDiscovered?.(storage, ...rest);
+      for (const entity of entitiesOf(storage)) declareTrigger(entity);
+      return result;
+    },
+  };
+}
+
+/** A Map on 7, an object on 6. */
+function entitiesOf(storage: Storage): Entity[] {
+  const all = storage.getAll();
+  return all instanceof Map ? [...all.values()] : Object.values(all);
+}
+
+function declareTrigger(entity: Entity): void {
+  const { triggers } = entity;
+  if (!Array.isArray(triggers) || !hasTable(entity)) return;
+  if (triggers.some(({ name }) => name === STATEMENT_TRIGGER)) return;
+  const trigger = {
+    name: STATEMENT_TRIGGER,
+    timing: "before",
+    events: ["insert", "update", "delete"],
+    forEach: "statement",
+    expression: `create or replace trigger ${STATEMENT_TRIGGER} before ${STATEMENT_TRIGGER_EVENTS} on ${tableOf(entity)} for each statement execute function _bemi.stmt_trigger_func()`,
+  };
+  triggers.push(trigger);
+}
+
+function hasTable(entity: Entity): boolean {
+  const { tableName, abstract, embeddable, virtual, view, root } = entity;
+  if (!tableName || abstract || embeddable || virtual || view) return false;
+  return root === undefined || root === entity;
+}
+
+function tableOf({ schema, tableName = "" }: Entity): string {
+  const table = quoted(tableName);
+  return schema && schema !== "*" ? `${quoted(schema)}.${table}` : table;
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,20 @@
+/** Express middleware; any framework with the same three arguments will do. */
+import { type Context, withContext } from "./context";
+import { warnWithoutHook } from "./on-query";
+
+/**
+ * Gives each request the context that `contextOf` makes of it. What it throws is
+ * the request's error, as with any middleware.
+ */
+export function setContext<Request>(
+  contextOf: (request: Request) => Context | undefined,
+): (
+  request: Request,
+  response: unknown,
+  next: (error?: unknown) => void,
+) => void {
+  return (request, _response, next) => {
+    warnWithoutHook();
+    withContext(contextOf(request), () => next());
+  };
+}
