@@ -37,7 +37,12 @@ const rules: readonly Rule[] = [
     // The lab runs what the stacks render.
     mayReach: ["scripts", "config", "worker", "stacks", "constructs"],
   },
-  { folder: "mikro-orm", mayReach: ["mikro-orm"] },
+  {
+    folder: "mikro-orm",
+    mayReach: ["mikro-orm"],
+    mayNotUse: /^(?!@mikro-orm\/core$|node:)/,
+    environment: false,
+  },
 ];
 
 /** What breaks the rule, as sentences; empty when nothing does. */

@@ -3,6 +3,8 @@
  * alone: path, and why their subject cannot depend on the server's version.
  */
 export const ONCE: Readonly<Record<string, string>> = {
+  "__tests__/mikro-orm/operations.pg.test.ts":
+    "what MikroORM sends; what the server makes of it is in triggers.pg.test.ts",
   "__tests__/scripts/cluster.pg.test.ts":
     "starts every version by itself, 13 included",
   "__tests__/scripts/soak-ssh.pg.test.ts":

@@ -8,10 +8,13 @@ import { createServer } from "node:http";
 import {
   BemiExtension,
   bemiContext,
+  bemiDownSql,
+  bemiUpSql,
   mergeContext,
   setContext,
   withContext,
 } from "@bemi-db/mikro-orm";
+import { Migration, Migrator } from "@mikro-orm/migrations";
 import {
   EntitySchema,
   LockMode,
@@ -36,16 +39,28 @@ const notes = new EntitySchema<Note>({
   },
 });
 
+class BemiMigration extends Migration {
+  override up(): void {
+    this.addSql(bemiUpSql());
+  }
+  override down(): void {
+    this.addSql(bemiDownSql());
+  }
+}
+
 const [mode, variant = ""] = process.argv.slice(2);
 
 async function main(): Promise<void> {
   const orm = await MikroORM.init({
     clientUrl: String(process.env.DATABASE_URL),
     entities: [notes],
-    // As in the documentation of the package, or as for who has more.
-    ...(process.env.EXTENSION === "none"
-      ? {}
-      : { extensions: [BemiExtension] }),
+    extensions:
+      process.env.EXTENSION === "none" ? [Migrator] : [Migrator, BemiExtension],
+    migrations: {
+      migrationsList: [{ name: "Migration1_bemi", class: BemiMigration }],
+      snapshot: false,
+      silent: true,
+    },
     ...(process.env.OWN_HOOK
       ? { onQuery: (sql: string) => `/* own */ ${sql}` }
       : {}),
@@ -53,6 +68,7 @@ async function main(): Promise<void> {
   });
   try {
     if (mode === "operations") await operations(orm);
+    else if (mode === "migrate") await migrate(orm);
     else if (mode === "drift") await drift(orm);
     else await serve(orm);
   } finally {
@@ -215,6 +231,21 @@ async function operations(orm: MikroORM): Promise<void> {
 async function drift(orm: MikroORM): Promise<void> {
   const sql = await orm.schema.getUpdateSchemaSQL({ wrap: false });
   report("done", sql.trim());
+}
+
+/** Up, down, up, down; how many objects of the package there are after each. */
+async function migrate(orm: MikroORM): Promise<void> {
+  const counts: unknown[] = [];
+  for (const direction of ["up", "down", "up", "down"] as const) {
+    await orm.migrator[direction]();
+    const [row] = await orm.em.fork().execute(
+      `select (select count(*)::int from pg_trigger where tgname = '_bemi_stmt_trigger') as triggers,
+              (select count(*)::int from pg_event_trigger) as event_triggers,
+              (select count(*)::int from pg_namespace where nspname = '_bemi') as schemas`,
+    );
+    counts.push(row);
+  }
+  report("done", counts);
 }
 
 /** Express 4 or 5. A request writes in several ways with pauses in between. */

@@ -3,7 +3,17 @@ import { bemiUpSql } from "../../mikro-orm/source/up-sql";
 import { Cluster } from "../../scripts/cluster";
 import { serverMajor } from "../support/majors";
 import { MikroApplication } from "../support/mikro-application";
+import { createSource } from "../support/source";
 import { TrackedDatabase } from "../support/tracked-database";
+
+const SCHEMA = `CREATE TABLE note (id int PRIMARY KEY, by varchar(255) NOT NULL, body text);${bemiUpSql()}`;
+
+const CONFIGURATION = `
+export default defineConfig({ extensions: [Migrator, BemiExtension] });
+export const own = defineConfig({ onQuery: bemiOnQuery((sql) => sql) });
+express().use(setContext((request: Request) => ({ endpoint: request.url, params: request.body })));
+express().use(setContext((request) => ({ endpoint: request.url })));
+`;
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -24,7 +34,7 @@ describe.each([
   beforeAll(async () => {
     application = await MikroApplication.prepare(version, format);
     tracked = await TrackedDatabase.start(cluster, {
-      schema: `CREATE TABLE note (id int PRIMARY KEY, by varchar(255) NOT NULL, body text);${bemiUpSql()}`,
+      schema: SCHEMA,
     });
     url = cluster.url(tracked.source.database);
   });
@@ -73,8 +83,33 @@ describe.each([
     );
   });
 
-  test("its schema tools leave the triggers alone", async () => {
-    expect(await application.run(url, ["drift"])).toBe("");
+  test("MikroORM's schema tools leave the triggers alone", async () => {
+    const ours = /trigger[^;]*"note"/;
+    expect(await application.run(url, ["drift"])).not.toMatch(ours);
+    // Without the extension 7 takes them for somebody's leftovers.
+    const without = await application.run(url, ["drift"], {
+      EXTENSION: "none",
+    });
+    if (version === "7") expect(without).toMatch(ours);
+    else expect(without).not.toMatch(ours);
+  });
+
+  test("MikroORM's migrations go up and down and up again", async () => {
+    await using source = await createSource(cluster);
+    await source.client.query("CREATE TABLE todo (id int)");
+    // The other table is MikroORM's own, of migrations.
+    const up = { triggers: 2, event_triggers: 1, schemas: 1 };
+    const down = { triggers: 0, event_triggers: 0, schemas: 0 };
+    expect(
+      await application.run(cluster.url(source.database), ["migrate"]),
+    ).toEqual([up, down, up, down]);
+  });
+
+  test("its types fit MikroORM's and Express's", async () => {
+    expect(await application.compile(CONFIGURATION)).toBe("");
+    expect(await application.compile("setContext((r: Request) => 5);")).toMatch(
+      /TS2345|TS2322/,
+    );
   });
 
   test.each(packages)(
@@ -119,4 +154,41 @@ describe.each([
       expect(new Set(rows.map(({ by }) => by)).size).toBe(200);
     },
   );
+});
+
+describe("with nothing but what the documentation says", () => {
+  test("MikroORM 6 has the hook, as an ES module as well", async () => {
+    await using tracked = await TrackedDatabase.start(cluster, {
+      schema: SCHEMA,
+    });
+    const application = await MikroApplication.prepare("6", "esm");
+    const url = cluster.url(tracked.source.database);
+    await application.run(url, ["operations"], { EXTENSION: "none" });
+    await tracked.caughtUp();
+    const { rows } = await tracked.destination.client.query(
+      `SELECT DISTINCT coalesce(context->>'by', 'nobody') = coalesce(after->>'by', before->>'by') AS own
+         FROM changes WHERE "table" = 'note'`,
+    );
+    expect(rows).toEqual([{ own: true }]);
+  });
+
+  test("MikroORM 7 says once what is missing", async () => {
+    await using source = await createSource(cluster);
+    await source.client.query(SCHEMA);
+    const application = await MikroApplication.prepare("7", "esm");
+    const url = cluster.url(source.database);
+    const warnings = async (env: Record<string, string>) => {
+      await using server = application.start(url, ["serve", "express-5"], env);
+      const { result: port } = await server.log("serving");
+      for (const id of [1, 2])
+        await fetch(`http://127.0.0.1:${port}/notes?${id}`);
+      server.signal("SIGTERM");
+      await server.exited;
+      return server.stderr.match(/BEMI_NO_HOOK.*/g);
+    };
+    expect(await warnings({ EXTENSION: "none" })).toEqual([
+      expect.stringContaining("extensions: [BemiExtension]"),
+    ]);
+    expect(await warnings({})).toBeNull();
+  });
 });

@@ -2,14 +2,21 @@
  * The application of `__tests__/mikro-orm/application.ts` beside the packed
  * package and one version of MikroORM, each in the module format of its time.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { LoggedProcess } from "../../scripts/logged-process";
 
 const root = join(__dirname, "..", "..");
 const seven = join(root, "__tests__", "mikro-orm", "seven");
+
+const IMPORTS = `
+import { BemiExtension, bemiOnQuery, setContext } from "@bemi-db/mikro-orm";
+import { Migrator } from "@mikro-orm/migrations";
+import { defineConfig } from "@mikro-orm/postgresql";
+import express, { type Request } from "express";
+`;
 
 export type MikroOrmVersion = "6" | "7";
 export type ModuleFormat = "cjs" | "esm";
@@ -58,9 +65,28 @@ export class MikroApplication {
       target: "node20",
       format,
       packages: "external",
+      // Not to the package's source, as for the type checker.
+      tsconfigRaw: {},
       logLevel: "warning",
     });
     return new MikroApplication(version, program);
+  }
+
+  /** What the compiler has against it, strictly; empty when nothing. */
+  async compile(text: string): Promise<string> {
+    const file = join(dirname(this.program), "configuration.ts");
+    writeFileSync(file, `${IMPORTS}${text}`);
+    const tsc = join(root, "node_modules", ".bin", "tsc");
+    const options = [
+      ...["--noEmit", "--strict", "--skipLibCheck", "--types", "node"],
+      ...["--module", "nodenext", "--target", "es2023"],
+      ...["--ignoreConfig", file],
+    ];
+    const { stdout } = spawnSync(tsc, options, {
+      cwd: dirname(this.program),
+      encoding: "utf8",
+    });
+    return stdout;
   }
 
   start(
