@@ -8,14 +8,16 @@ import { build } from "esbuild";
 const root = fileURLToPath(new URL(".", import.meta.url));
 const dist = join(root, "dist");
 
-for (const [format, extension] of [
-  ["esm", "mjs"],
-  ["cjs", "cjs"],
+for (const [entry, outfile, format] of [
+  ["index", "index.mjs", "esm"],
+  ["index", "index.cjs", "cjs"],
+  ["command-line", "bemi.cjs", "cjs"],
 ]) {
   await build({
     absWorkingDir: root,
-    entryPoints: ["source/index.ts"],
-    outfile: join(dist, `index.${extension}`),
+    entryPoints: [`source/${entry}.ts`],
+    outfile: join(dist, outfile),
+    ...(entry === "index" ? {} : { banner: { js: "#!/usr/bin/env node" } }),
     bundle: true,
     platform: "node",
     target: "node20",
@@ -25,14 +27,17 @@ for (const [format, extension] of [
   });
 }
 
-const declared = readdirSync(dist).filter((name) => name.endsWith(".d.ts"));
-for (const name of declared) {
-  const path = join(dist, name);
-  const text = readFileSync(path, "utf8");
+// Only what the public types lead to.
+const wanted = new Set(["index"]);
+for (const name of wanted) {
+  const text = readFileSync(join(dist, `${name}.d.ts`), "utf8");
+  for (const [, other] of text.matchAll(/["']\.\/([\w-]+)["']/g))
+    wanted.add(other);
   for (const letter of ["m", "c"])
     writeFileSync(
-      path.replace(/ts$/, `${letter}ts`),
+      join(dist, `${name}.d.${letter}ts`),
       text.replace(/(["'])(\.\/[\w-]+)\1/g, `"$2.${letter}js"`),
     );
-  rmSync(path);
 }
+for (const name of readdirSync(dist))
+  if (name.endsWith(".d.ts")) rmSync(join(dist, name));

@@ -1,0 +1,105 @@
+/** `npx bemi migration:create` as a user has it, in projects of every kind. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+const root = join(__dirname, "..", "..");
+const bundle = join(root, "mikro-orm", "dist", "bemi.cjs");
+
+beforeAll(() => {
+  const build = spawnSync("npm", ["run", "build"], {
+    cwd: join(root, "mikro-orm"),
+    encoding: "utf8",
+  });
+  if (build.status !== 0) throw new Error(build.stdout + build.stderr);
+});
+
+// Within the repository: the migration's imports are found from there.
+let project: string;
+beforeEach(async () => {
+  const cache = join(root, "node_modules", ".cache");
+  mkdirSync(cache, { recursive: true });
+  project = await mkdtemp(join(cache, "project-"));
+});
+afterEach(() => rm(project, { recursive: true, force: true }));
+
+function bemi(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [bundle, ...args],
+    { cwd: project, encoding: "utf8" },
+  );
+  return { status, stdout, stderr };
+}
+
+const migrations = () => readdirSync(join(project, "src/migrations"));
+const create = (...args: string[]) =>
+  bemi("migration:create", "--path", "src/migrations", ...args);
+
+test.each([
+  ["a TypeScript project", { "package.json": '{"type":"module"}', "tsconfig.json": "{}" }, /\.ts$/, /^import .*Promise<void>/s],
+  ["a project of ES modules", { "package.json": '{"type":"module"}' }, /\.js$/, /^import .*up\(\) \{/s],
+  ["a CommonJS project", { "package.json": "{}" }, /\.js$/, /^"use strict".*exports\.Migration/s],
+])("%s gets a migration of its kind, once", (_name, files, name, text) => {
+  for (const [file, content] of Object.entries(files))
+    writeFileSync(join(project, file), content);
+  const first = create();
+  expect(first).toMatchObject({ status: 0, stderr: "" });
+  expect(first.stdout).toContain("extensions: [Migrator, BemiExtension]");
+  const [file = ""] = migrations();
+  expect(file).toMatch(/^Migration\d{14}_bemi\./);
+  expect(file).toMatch(name);
+  const path = join(project, "src/migrations", file);
+  expect(readFileSync(path, "utf8")).toMatch(text);
+  writeFileSync(path, "changed by hand");
+  const second = create();
+  expect(second).toMatchObject({ status: 0 });
+  expect(second.stdout).toContain(`${file} is there already`);
+  expect(migrations()).toEqual([file]);
+  expect(readFileSync(path, "utf8")).toBe("changed by hand");
+});
+
+test.each([
+  ["module", "async"],
+  ["commonjs", "async"],
+])("the migration of a project with type %s runs as it is", (type) => {
+  writeFileSync(join(project, "package.json"), JSON.stringify({ type }));
+  create();
+  const program = `import("./src/migrations/${migrations()[0]}").then(async (all) => {
+    const Migration = Object.values(all).find((one) => typeof one === "function");
+    const migration = new Migration({}, { get: () => {} });
+    await migration.up();
+    console.log(String(migration.getQueries()[0]).includes("CREATE EVENT TRIGGER"));
+  })`;
+  const run = spawnSync(process.execPath, ["-e", program], {
+    cwd: project,
+    encoding: "utf8",
+  });
+  expect(run).toMatchObject({ stdout: "true\n", stderr: "" });
+});
+
+test("the language of the migrations that are there, or what --emit says, goes before the project's", () => {
+  writeFileSync(join(project, "package.json"), "{}");
+  writeFileSync(join(project, "tsconfig.json"), "{}");
+  mkdirSync(join(project, "src/migrations"), { recursive: true });
+  writeFileSync(join(project, "src/migrations/Migration1.js"), "");
+  create();
+  expect(migrations()[1]).toMatch(/_bemi\.js$/);
+  expect(bemi("migration:create", "--path", "other", "--emit", "js").status).toBe(0);
+  expect(readdirSync(join(project, "other"))[0]).toMatch(/\.js$/);
+});
+
+test("says what it can do, and what is wrong", () => {
+  expect(bemi("--help")).toMatchObject({ status: 0, stderr: "" });
+  expect(bemi("--help").stdout).toContain("migration:create");
+  expect(bemi()).toMatchObject({ status: 2, stdout: "" });
+  expect(bemi("migration:destroy").status).toBe(2);
+  expect(create("--emit", "coffee").stderr).toBe('--emit is ts or js, not "coffee"\n');
+  expect(create("--nonsense").status).toBe(2);
+  writeFileSync(join(project, "file"), "");
+  const failed = bemi("migration:create", "--path", "file/migrations");
+  expect(failed.status).toBe(1);
+  expect(failed.stderr).toMatch(/^bemi: ENOTDIR/);
+  expect(existsSync(join(project, "src"))).toBe(false);
+});
