@@ -69,7 +69,12 @@ async function main(): Promise<void> {
   try {
     if (mode === "operations") await operations(orm);
     else if (mode === "migrate") await migrate(orm);
-    else if (mode === "drift") await drift(orm);
+    else if (mode === "create") {
+      // Its name on 7, and on 6.
+      const name = "create" in orm.schema ? "create" : "createSchema";
+      await Reflect.get(orm.schema, name).call(orm.schema);
+      report("done", true);
+    } else if (mode === "drift") await drift(orm);
     else await serve(orm);
   } finally {
     await orm.close(true);

@@ -1,33 +1,33 @@
 /** `npx bemi migration:create` as a user has it, in projects of every kind. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { projectWithPackage } from "../support/mikro-package";
 
-const root = join(__dirname, "..", "..");
-const bundle = join(root, "mikro-orm", "dist", "bemi.cjs");
+const BUNDLE = "node_modules/@bemi-db/mikro-orm/dist/bemi.cjs";
 
-beforeAll(() => {
-  const build = spawnSync("npm", ["run", "build"], {
-    cwd: join(root, "mikro-orm"),
-    encoding: "utf8",
-  });
-  if (build.status !== 0) throw new Error(build.stdout + build.stderr);
-});
-
-// Within the repository: the migration's imports are found from there.
+let installed: string;
 let project: string;
-beforeEach(async () => {
-  const cache = join(root, "node_modules", ".cache");
-  mkdirSync(cache, { recursive: true });
-  project = await mkdtemp(join(cache, "project-"));
+beforeAll(() => {
+  installed = projectWithPackage([
+    join(__dirname, "../../node_modules/@mikro-orm"),
+  ]);
 });
-afterEach(() => rm(project, { recursive: true, force: true }));
+beforeEach(() => {
+  project = mkdtempSync(join(installed, "project-"));
+});
 
 function bemi(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [bundle, ...args],
+    [join(installed, BUNDLE), ...args],
     { cwd: project, encoding: "utf8" },
   );
   return { status, stdout, stderr };
@@ -38,9 +38,24 @@ const create = (...args: string[]) =>
   bemi("migration:create", "--path", "src/migrations", ...args);
 
 test.each([
-  ["a TypeScript project", { "package.json": '{"type":"module"}', "tsconfig.json": "{}" }, /\.ts$/, /^import .*Promise<void>/s],
-  ["a project of ES modules", { "package.json": '{"type":"module"}' }, /\.js$/, /^import .*up\(\) \{/s],
-  ["a CommonJS project", { "package.json": "{}" }, /\.js$/, /^"use strict".*exports\.Migration/s],
+  [
+    "a TypeScript project",
+    { "package.json": '{"type":"module"}', "tsconfig.json": "{}" },
+    /\.ts$/,
+    /^import .*Promise<void>/s,
+  ],
+  [
+    "a project of ES modules",
+    { "package.json": '{"type":"module"}' },
+    /\.js$/,
+    /^import .*up\(\) \{/s,
+  ],
+  [
+    "a CommonJS project",
+    { "package.json": "{}" },
+    /\.js$/,
+    /^"use strict".*exports\.Migration/s,
+  ],
 ])("%s gets a migration of its kind, once", (_name, files, name, text) => {
   for (const [file, content] of Object.entries(files))
     writeFileSync(join(project, file), content);
@@ -86,7 +101,9 @@ test("the language of the migrations that are there, or what --emit says, goes b
   writeFileSync(join(project, "src/migrations/Migration1.js"), "");
   create();
   expect(migrations()[1]).toMatch(/_bemi\.js$/);
-  expect(bemi("migration:create", "--path", "other", "--emit", "js").status).toBe(0);
+  expect(
+    bemi("migration:create", "--path", "other", "--emit", "js").status,
+  ).toBe(0);
   expect(readdirSync(join(project, "other"))[0]).toMatch(/\.js$/);
 });
 
@@ -95,7 +112,9 @@ test("says what it can do, and what is wrong", () => {
   expect(bemi("--help").stdout).toContain("migration:create");
   expect(bemi()).toMatchObject({ status: 2, stdout: "" });
   expect(bemi("migration:destroy").status).toBe(2);
-  expect(create("--emit", "coffee").stderr).toBe('--emit is ts or js, not "coffee"\n');
+  expect(create("--emit", "coffee").stderr).toBe(
+    '--emit is ts or js, not "coffee"\n',
+  );
   expect(create("--nonsense").status).toBe(2);
   writeFileSync(join(project, "file"), "");
   const failed = bemi("migration:create", "--path", "file/migrations");

@@ -2,7 +2,10 @@
 import { bemiUpSql } from "../../mikro-orm/source/up-sql";
 import { Cluster } from "../../scripts/cluster";
 import { serverMajor } from "../support/majors";
-import { MikroApplication } from "../support/mikro-application";
+import {
+  MikroApplication,
+  type MikroOrmVersion,
+} from "../support/mikro-application";
 import { createSource } from "../support/source";
 import { TrackedDatabase } from "../support/tracked-database";
 
@@ -94,6 +97,13 @@ describe.each([
     else expect(without).not.toMatch(ours);
   });
 
+  test("MikroORM makes its schema where the migration has not run", async () => {
+    await using source = await createSource(cluster);
+    expect(
+      await application.run(cluster.url(source.database), ["create"]),
+    ).toBe(true);
+  });
+
   test("MikroORM's migrations go up and down and up again", async () => {
     await using source = await createSource(cluster);
     await source.client.query("CREATE TABLE todo (id int)");
@@ -172,23 +182,43 @@ describe("with nothing but what the documentation says", () => {
     expect(rows).toEqual([{ own: true }]);
   });
 
-  test("MikroORM 7 says once what is missing", async () => {
+  /** What is told after some requests. */
+  async function hookWarnings(
+    version: MikroOrmVersion,
+    env: Readonly<Record<string, string>>,
+  ): Promise<string[] | null> {
     await using source = await createSource(cluster);
     await source.client.query(SCHEMA);
-    const application = await MikroApplication.prepare("7", "esm");
-    const url = cluster.url(source.database);
-    const warnings = async (env: Record<string, string>) => {
-      await using server = application.start(url, ["serve", "express-5"], env);
-      const { result: port } = await server.log("serving");
-      for (const id of [1, 2])
-        await fetch(`http://127.0.0.1:${port}/notes?${id}`);
-      server.signal("SIGTERM");
-      await server.exited;
-      return server.stderr.match(/BEMI_NO_HOOK.*/g);
-    };
-    expect(await warnings({ EXTENSION: "none" })).toEqual([
-      expect.stringContaining("extensions: [BemiExtension]"),
-    ]);
-    expect(await warnings({})).toBeNull();
-  });
+    const application = await MikroApplication.prepare(version, "esm");
+    await using server = application.start(
+      cluster.url(source.database),
+      ["serve", "express-5"],
+      env,
+    );
+    const { result: port } = await server.log("serving");
+    for (let n = 0; n < 12; n += 1)
+      await fetch(`http://127.0.0.1:${port}/notes?${n}`);
+    server.signal("SIGTERM");
+    await server.exited;
+    return server.stderr.match(/BEMI_NO_HOOK.*/g);
+  }
+
+  test.each([
+    ["MikroORM 7 without the extension", "7", { EXTENSION: "none" }, 1],
+    [
+      "MikroORM 6 with an onQuery of its own",
+      "6",
+      { EXTENSION: "none", OWN_HOOK: "1" },
+      1,
+    ],
+    ["MikroORM 6 alone", "6", { EXTENSION: "none" }, 0],
+    ["MikroORM 7 with the extension", "7", {}, 0],
+  ] as const)(
+    "%s is told of a missing hook when it is missing",
+    async (_name, version, env, count) => {
+      const told = (await hookWarnings(version, env)) ?? [];
+      expect(told).toHaveLength(count);
+      expect(told.join()).toContain(count ? "extensions: [BemiExtension]" : "");
+    },
+  );
 });

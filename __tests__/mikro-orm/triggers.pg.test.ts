@@ -11,6 +11,8 @@ import {
   warningsOf,
 } from "../support/source";
 
+const EMIT = `pg_logical_emit_message(boolean, text, text${serverMajor >= 17 ? ", boolean" : ""})`;
+
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start({ settings: { fsync: "off" } });
@@ -227,8 +229,8 @@ describe("in the log", () => {
 
   test("a role without the right to write messages writes rows with context", async () => {
     await source.client.query(
-      `CREATE ROLE hardened LOGIN; GRANT ALL ON parent TO hardened;
-       REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text${serverMajor >= 17 ? ", boolean" : ""}) FROM PUBLIC`,
+      `CREATE ROLE hardened; GRANT ALL ON parent TO hardened;
+       REVOKE EXECUTE ON FUNCTION ${EMIT} FROM PUBLIC`,
     );
     const log = await logOf(source, async () => {
       await source.client.query("SET ROLE hardened");
@@ -476,5 +478,24 @@ describe("up and down", () => {
     await expect(client.query(bemiUpSql())).rejects.toMatchObject({
       hint: `As postgres: GRANT USAGE, CREATE ON SCHEMA _bemi TO app2_${database}`,
     });
+  });
+
+  test("a role that may not write messages is told what to run, and no write can fail", async () => {
+    await using source = await createSource(cluster);
+    const { client, database } = source;
+    const role = `app3_${database}`;
+    await client.query(
+      `CREATE ROLE ${role}; GRANT CREATE ON DATABASE ${database} TO ${role};
+       REVOKE EXECUTE ON FUNCTION ${EMIT} FROM PUBLIC; SET ROLE ${role}`,
+    );
+    const failure = await client.query(bemiUpSql()).catch((error) => error);
+    expect(failure.hint).toBe(
+      `As a superuser: GRANT EXECUTE ON FUNCTION ${EMIT.replaceAll(", ", ",")} TO ${role}`,
+    );
+    expect(await traces(client)).toEqual([]);
+    await client.query(
+      `RESET ROLE; ${failure.hint.slice(16)}; SET ROLE ${role}`,
+    );
+    await client.query(bemiUpSql());
   });
 });

@@ -2,11 +2,12 @@
  * The application of `__tests__/mikro-orm/application.ts` beside the packed
  * package and one version of MikroORM, each in the module format of its time.
  */
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { LoggedProcess } from "../../scripts/logged-process";
+import { projectWithPackage } from "./mikro-package";
 
 const root = join(__dirname, "..", "..");
 const seven = join(root, "__tests__", "mikro-orm", "seven");
@@ -44,17 +45,16 @@ export class MikroApplication {
     version: MikroOrmVersion,
     format: ModuleFormat,
   ): Promise<MikroApplication> {
-    // Out of a folder here, packages of this version are found.
-    const folder = join(
-      version === "7" ? seven : root,
-      "node_modules",
-      ".cache",
-      `application-${process.pid}-${version}-${format}`,
-    );
-    process.once("exit", () =>
-      rmSync(folder, { recursive: true, force: true }),
-    );
-    installPackage(join(folder, "node_modules", "@bemi-db", "mikro-orm"));
+    const modules = join(root, "node_modules");
+    const folder = projectWithPackage([
+      join(
+        version === "7" ? join(seven, "node_modules") : modules,
+        "@mikro-orm",
+      ),
+      ...["express-4", "express-5", "@types"].map((name) =>
+        join(modules, name),
+      ),
+    ]);
     const program = join(folder, format === "esm" ? "app.mjs" : "app.cjs");
     await build({
       absWorkingDir: root,
@@ -106,19 +106,4 @@ export class MikroApplication {
     if (code !== 0) throw new Error(application.stderr || application.stdout);
     return application.lines.at(-1)?.result;
   }
-}
-
-/** As npm would from the registry. */
-function installPackage(folder: string): void {
-  mkdirSync(folder, { recursive: true });
-  const packed = execFileSync(
-    "npm",
-    ["pack", "--json", "--pack-destination", folder],
-    { cwd: join(root, "mikro-orm"), stdio: ["ignore", "pipe", "ignore"] },
-  ).toString();
-  const file = /[\w.-]+\.tgz/.exec(packed)?.[0] ?? "";
-  execFileSync("tar", [
-    ...["-xzf", join(folder, file), "-C", folder],
-    "--strip-components=1",
-  ]);
 }

@@ -36,7 +36,8 @@ function main(): number {
     if (emit !== undefined && emit !== "ts" && emit !== "js")
       return refuse(`--emit is ts or js, not ${JSON.stringify(emit)}\n`);
     const { path, isNew } = createMigration(values.path, emit, new Date());
-    if (!isNew) return say(`${path} is there already; nothing was written.\n`, 0);
+    if (!isNew)
+      return say(`${path} is there already; nothing was written.\n`, 0);
     return say(`Created ${path}\n\n${NEXT}`, 0);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;

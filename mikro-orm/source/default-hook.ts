@@ -4,8 +4,8 @@
  * hook. MikroORM 7 keeps its defaults to itself, and needs `BemiExtension`.
  */
 import { Configuration } from "@mikro-orm/core";
-import { bemiOnQuery, type OnQuery } from "./on-query";
+import { defaultOnQuery, type OnQuery } from "./on-query";
 
 /** An object of MikroORM 6; on 7 there is no such property. */
 const defaults: { onQuery?: OnQuery } | undefined = Configuration.DEFAULTS;
-if (defaults) defaults.onQuery = bemiOnQuery(defaults.onQuery);
+if (defaults) defaults.onQuery = defaultOnQuery(defaults.onQuery);

@@ -16,7 +16,8 @@ export function migrationFile(
   const className = `Migration${digits}_bemi`;
   return {
     name: `${className}.${language === "ts" ? "ts" : "js"}`,
-    text: language === "cjs" ? commonJs(className) : module(className, language),
+    text:
+      language === "cjs" ? commonJs(className) : module(className, language),
   };
 }
 

@@ -11,7 +11,6 @@ import { writesRows } from "./write-statement";
 /** MikroORM's option of the same name. */
 export type OnQuery = (sql: string, params: readonly unknown[]) => string;
 
-const OURS = Symbol.for("@bemi-db/mikro-orm/on-query");
 const OPENING = "/*Bemi ";
 
 /**
@@ -19,17 +18,25 @@ const OPENING = "/*Bemi ";
  * `previous` makes of the SQL is what gets the context.
  */
 export function bemiOnQuery(previous?: OnQuery): OnQuery {
-  hook().installed = true;
-  if (previous && isOurs(previous)) return previous;
-  const onQuery: OnQuery = (sql, params) =>
-    withComment(previous ? previous(sql, params) : sql);
-  return Object.assign(onQuery, { [OURS]: true });
+  hook().state = "installed";
+  return hookBehind(previous);
 }
 
-function isOurs(onQuery: OnQuery): boolean {
-  return OURS in onQuery;
+/** As a default, which a configuration with an `onQuery` of its own overrides. */
+export function defaultOnQuery(previous?: OnQuery): OnQuery {
+  if (hook().state === "missing") hook().state = "default";
+  return hookBehind(previous);
 }
 
+function hookBehind(previous: OnQuery = (sql) => sql): OnQuery {
+  const state = hook();
+  return (sql, params) => {
+    state.state = "installed";
+    return withComment(previous(sql, params));
+  };
+}
+
+/** What has one already comes from another copy of the hook. */
 function withComment(sql: string): string {
   const context = currentContext();
   if (!context || sql.startsWith(OPENING) || !writesRows(sql)) return sql;
@@ -37,15 +44,28 @@ function withComment(sql: string): string {
   return json === undefined ? sql : `${OPENING}${json} Bemi*/ ${sql}`;
 }
 
-/** Says once that contexts are given and none can arrive. */
+/** MikroORM sends SQL when it starts, or else soon. */
+const REQUESTS_WITHOUT_SQL = 10;
+
+/** To be called for each request; says once that no context can arrive. */
 export function warnWithoutHook(): void {
-  if (hook().installed) return;
+  const state = hook();
+  if (state.state === "installed") return;
+  state.requests += 1;
+  if (state.state === "default" && state.requests < REQUESTS_WITHOUT_SQL)
+    return;
   warnOnce(
     "BEMI_NO_HOOK",
     'No MikroORM configuration has the Bemi extension, so changes are recorded without context. Add to mikro-orm.config: extensions: [BemiExtension], with BemiExtension imported from "@bemi-db/mikro-orm".',
   );
 }
 
-function hook(): { installed: boolean } {
-  return shared("hook", () => ({ installed: false }));
+interface Hook {
+  /** A default counts as installed when MikroORM first calls it. */
+  state: "missing" | "default" | "installed";
+  requests: number;
+}
+
+function hook(): Hook {
+  return shared<Hook>("hook", () => ({ state: "missing", requests: 0 }));
 }

@@ -48,7 +48,8 @@ DECLARE
 BEGIN
   IF owner IS NULL THEN
     CREATE SCHEMA _bemi;
-  ELSIF NOT pg_catalog.has_schema_privilege('_bemi', 'CREATE') THEN
+  ELSIF NOT pg_catalog.has_schema_privilege('_bemi', 'CREATE')
+    OR NOT pg_catalog.has_schema_privilege('_bemi', 'USAGE') THEN
     RAISE EXCEPTION 'bemi: % may not create functions in the schema _bemi', current_user
       USING ERRCODE = 'insufficient_privilege',
         HINT = pg_catalog.format('As %s: GRANT USAGE, CREATE ON SCHEMA _bemi TO %I', owner::regrole, current_user);
@@ -62,6 +63,15 @@ BEGIN
       (SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = '_bemi'), 'USAGE') THEN
     -- Who creates a table runs the event trigger with its own rights.
     GRANT USAGE ON SCHEMA _bemi TO PUBLIC;
+  END IF;
+  -- The trigger's function has these rights, and would fail each write without.
+  SELECT p.oid INTO routine FROM pg_catalog.pg_proc p
+    WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname = 'pg_logical_emit_message'
+      AND p.proargtypes[1] = 'text'::regtype AND NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE');
+  IF FOUND THEN
+    RAISE EXCEPTION 'bemi: % may not write messages to the log', current_user
+      USING ERRCODE = 'insufficient_privilege',
+        HINT = pg_catalog.format('As a superuser: GRANT EXECUTE ON FUNCTION %s TO %I', routine, current_user);
   END IF;
   -- Replacing a function leaves it to its owner.
   FOR routine IN SELECT p.oid::regprocedure FROM pg_catalog.pg_proc p
