@@ -4,7 +4,7 @@
  */
 export const ONCE: Readonly<Record<string, string>> = {
   "__tests__/mikro-orm/operations.pg.test.ts":
-    "what MikroORM sends; what the server makes of it is in triggers.pg.test.ts",
+    "what MikroORM sends; what the server makes of it is in messages.pg.test.ts",
   "__tests__/scripts/cluster.pg.test.ts":
     "starts every version by itself, 13 included",
   "__tests__/scripts/soak-ssh.pg.test.ts":

@@ -1,0 +1,120 @@
+/** Which tables have the trigger. */
+import { bemiDownSql } from "../../mikro-orm/source/down-sql";
+import { bemiUpSql } from "../../mikro-orm/source/up-sql";
+import { Cluster } from "../../scripts/cluster";
+import {
+  by,
+  traces,
+  trackedSource,
+  withTrigger,
+} from "../support/context-trigger";
+import { createSource, warningsOf } from "../support/source";
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await Cluster.start({ settings: { fsync: "off" } });
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+const attack = "a after insert on v execute function f();create trigger b";
+
+test("of any name and schema have it, now and later, however they are made", async () => {
+  await using source = await trackedSource(
+    cluster,
+    `CREATE SCHEMA "My schema"; CREATE TABLE "My schema"."my-table" (id int);
+     CREATE TABLE "${attack}" (id int); CREATE TABLE "with""quote" (id int);
+     CREATE TABLE parted (id int) PARTITION BY LIST (id);
+     CREATE TABLE parted_1 PARTITION OF parted DEFAULT;
+     CREATE UNLOGGED TABLE unlogged (id int); CREATE VIEW v AS SELECT 1 AS id;
+     CREATE TEMP TABLE parted_2 (id int)`,
+  );
+  const { client } = source;
+  const before = [
+    '"My schema"."my-table"',
+    `public."${attack}"`,
+    'public."with""quote"',
+    "public.parted",
+    "public.parted_1",
+  ];
+  expect(await withTrigger(client)).toEqual(before.sort());
+  const warnings = warningsOf(client);
+  await client.query(`CREATE TABLE "new-table" (id int)`);
+  await client.query("CREATE TABLE made_as AS SELECT 1 AS id");
+  await client.query("SELECT 1 AS id INTO selected_into");
+  await client.query("CREATE SCHEMA other CREATE TABLE within (id int)");
+  await client.query(
+    "CREATE TABLE parted_3 PARTITION OF parted FOR VALUES IN (3)",
+  );
+  await client.query("CREATE TEMP TABLE temporary (id int)");
+  await client.query(
+    "SET search_path = ''; CREATE TABLE public.no_path (id int); RESET search_path",
+  );
+  const after = [
+    'public."new-table"',
+    "public.made_as",
+    "public.selected_into",
+    "other.within",
+    "public.parted_3",
+    "public.no_path",
+  ];
+  expect(await withTrigger(client)).toEqual([...before, ...after].sort());
+  expect(warnings).toEqual([]);
+});
+
+test("of other roles have it, and a search_path full of traps changes nothing", async () => {
+  await using source = await trackedSource(
+    cluster,
+    "CREATE TABLE mine (id int)",
+  );
+  const { client, database } = source;
+  const role = `plain_${database}`;
+  const warnings = warningsOf(client);
+  await client.query(
+    `CREATE ROLE ${role}; GRANT CREATE ON DATABASE ${database} TO ${role}; SET ROLE ${role};
+     CREATE SCHEMA trap;
+     CREATE FUNCTION trap.left(text, int) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE 'caught'; END$$;
+     CREATE FUNCTION trap.format(text, VARIADIC text[]) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE 'caught'; END$$;
+     SET search_path = trap, pg_catalog; CREATE TABLE trap.theirs (id int)`,
+  );
+  await client.query(`${by("a")} INSERT INTO trap.theirs VALUES (1)`);
+  await client.query("RESET ROLE; RESET search_path");
+  expect(await withTrigger(client)).toEqual(["public.mine", "trap.theirs"]);
+  expect(warnings).toEqual([]);
+});
+
+test("that belong to somebody else are left out with a warning, and nothing fails", async () => {
+  await using source = await createSource(cluster);
+  const { client, database } = source;
+  const role = `app_${database}`;
+  await client.query(
+    `CREATE TABLE theirs (id int); CREATE ROLE ${role};
+     GRANT CREATE ON DATABASE ${database} TO ${role};
+     GRANT CREATE ON SCHEMA public TO ${role}; SET ROLE ${role};
+     CREATE TABLE mine (id int)`,
+  );
+  const warnings = warningsOf(client);
+  await client.query(bemiUpSql());
+  expect(warnings).toEqual([
+    "bemi: changes of public.theirs have no context, it belongs to postgres",
+    expect.stringContaining("no event trigger for new tables"),
+  ]);
+  expect(await withTrigger(client)).toEqual(["public.mine"]);
+  await client.query(bemiDownSql());
+  expect(await traces(client)).toEqual([]);
+});
+
+test("that are locked are left out with a warning, and the others have it", async () => {
+  await using source = await createSource(cluster);
+  const { client } = source;
+  await client.query("CREATE TABLE busy (id int); CREATE TABLE idle (id int)");
+  const other = await source.session();
+  await other.query("BEGIN; INSERT INTO busy VALUES (1)");
+  const warnings = warningsOf(client);
+  await client.query(bemiUpSql());
+  expect(warnings).toEqual([
+    "bemi: changes of public.busy have no context, it was locked; later run: CALL _bemi.create_triggers()",
+  ]);
+  await other.query("COMMIT");
+  await client.query("CALL _bemi.create_triggers()");
+  expect(await withTrigger(client)).toEqual(["public.busy", "public.idle"]);
+});
