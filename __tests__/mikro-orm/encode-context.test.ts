@@ -32,7 +32,7 @@ test("any context arrives as it was, but for NUL and half characters", () => {
       /\\u0000|\\ud[89ab][0-9a-f]{2}|\\ud[c-f][0-9a-f]{2}/g,
       "\uFFFD",
     );
-  for (let round = 0; round < 5_000; round += 1) {
+  for (let round = 0; round < 2_000; round += 1) {
     const context = object();
     const encoded = encodeContext(context);
     expect(encoded).toMatch(/^[ -~]*$/);
@@ -140,7 +140,7 @@ describe("a context that is too large", () => {
   });
 
   test("stays below any bound", () => {
-    for (let round = 0; round < 300; round += 1) {
+    for (let round = 0; round < 100; round += 1) {
       const context = Object.fromEntries(
         Array.from({ length: upTo(60) }, () => [
           text() + upTo(1e6),

@@ -222,3 +222,23 @@ describe("with nothing but what the documentation says", () => {
     },
   );
 });
+
+test("a worker whose changes lie in the same database goes on, and does not record itself", async () => {
+  await using tracked = await TrackedDatabase.start(cluster, {
+    oneDatabase: true,
+    schema: SCHEMA,
+  });
+  const application = await MikroApplication.prepare("6", "cjs");
+  const names = await application.run(cluster.url(tracked.source.database), [
+    "operations",
+  ]);
+  await tracked.sql("CALL _bemi.create_triggers()");
+  await tracked.sql("INSERT INTO note VALUES (9000, 'nobody')");
+  await tracked.caughtUp();
+  const { rows } = await tracked.source.client.query(
+    `SELECT array_agg(DISTINCT "table") AS tables,
+            array_agg(DISTINCT coalesce(context->>'by', 'nobody')) AS writers FROM changes`,
+  );
+  expect(rows[0].tables).toEqual(["mark", "note"]);
+  expect(rows[0].writers).toEqual((names as string[]).toSorted());
+});
