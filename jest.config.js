@@ -16,7 +16,8 @@ module.exports = {
     ],
   },
   globalSetup: "<rootDir>/__tests__/support/global-setup.ts",
-  maxWorkers: 2,
+  // They wait for servers more than they compute: two cores were half idle with 2.
+  maxWorkers: 3,
   // Of one file's tests; those that are marked so wait most of their time.
   maxConcurrency: 10,
   testTimeout: 240_000,
