@@ -11,14 +11,19 @@ import {
 import { join } from "node:path";
 import { projectWithPackage } from "../support/mikro-package";
 
-const BUNDLE = "node_modules/@bemi-db/mikro-orm/dist/bemi.cjs";
-
 let installed: string;
+/** What npm links to as `bemi`. */
+let program: string;
 let project: string;
 beforeAll(() => {
   installed = projectWithPackage([
     join(__dirname, "../../node_modules/@mikro-orm"),
   ]);
+  const folder = join(installed, "node_modules/@bemi-db/mikro-orm");
+  const { bin } = JSON.parse(
+    readFileSync(join(folder, "package.json"), "utf8"),
+  );
+  program = join(folder, bin.bemi);
 });
 beforeEach(() => {
   project = mkdtempSync(join(installed, "project-"));
@@ -27,7 +32,7 @@ beforeEach(() => {
 function bemi(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(installed, BUNDLE), ...args],
+    [program, ...args],
     { cwd: project, encoding: "utf8" },
   );
   return { status, stdout, stderr };
@@ -81,13 +86,13 @@ test.each([
 ])("the migration of a project with type %s runs as it is", (type) => {
   writeFileSync(join(project, "package.json"), JSON.stringify({ type }));
   create();
-  const program = `import("./src/migrations/${migrations()[0]}").then(async (all) => {
+  const runner = `import("./src/migrations/${migrations()[0]}").then(async (all) => {
     const Migration = Object.values(all).find((one) => typeof one === "function");
     const migration = new Migration({}, { get: () => {} });
     await migration.up();
     console.log(String(migration.getQueries()[0]).includes("CREATE EVENT TRIGGER"));
   })`;
-  const run = spawnSync(process.execPath, ["-e", program], {
+  const run = spawnSync(process.execPath, ["-e", runner], {
     cwd: project,
     encoding: "utf8",
   });
