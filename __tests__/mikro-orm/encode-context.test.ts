@@ -3,7 +3,9 @@ import { encodeContext } from "../../mikro-orm/source/encode-context";
 import { randomFrom } from "../support/random";
 
 const pieces = [
-  ..."*/?\\'\"$;-:{} \n\r\t\u0000\u001f\u007f\u2028\uD800\uDC00",
+  ..."*/?\\'\"$;-:{} \n\r\t\u0000\u001f\u007f\u2028",
+  // One by one: spread out of one string they would stay the pair that they make.
+  ...["\uD800", "\uDC00"],
   ...["/*", "*/", " Bemi*/", "/*Bemi ", "é", "😀", "漢字", "\\u002a", "\\?"],
   ...["??", "$1", ":id", "a", "--"],
 ];

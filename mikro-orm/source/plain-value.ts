@@ -105,9 +105,8 @@ function readable(read: () => Plain | undefined): Plain | undefined {
   }
 }
 
-const UNSTORABLE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is meant
-  /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\u0000/g;
+/** Lone surrogates (of a pair there are none in a regular expression of Unicode). */
+const UNSTORABLE = /\p{Surrogate}|\0/gu;
 
 function storable(text: string): string {
   return text.replace(UNSTORABLE, "\ufffd");
