@@ -1,6 +1,4 @@
-/** What pg says of servers that never answer, and what it asks TLS for. */
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { eventually } from "../../scripts/eventually";
 import {
   serverCertificate,
@@ -12,21 +10,17 @@ import { UnreachableError } from "../../worker/errors";
 import { connect, connectionConfig } from "../../worker/network/connect";
 import { readSettings } from "../../worker/settings/settings";
 import { startFakePostgres } from "../support/fake-postgres";
+import { startLoopbackServer } from "../support/loopback-server";
 
 test.each<[string, (socket: Socket) => void, string]>([
   ["says nothing", () => undefined, "does not answer: check DB_HOST"],
   ["hangs up", (socket) => socket.end(), "closed the connection"],
   ["resets", (socket) => socket.resetAndDestroy(), "closed the connection"],
 ])("a server that %s can be tried again", async (_what, answer, words) => {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket.on("error", () => undefined));
-    answer(socket);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await using server = await startLoopbackServer(answer);
   const { source } = readSettings({
     DB_HOST: "127.0.0.1",
-    DB_PORT: String((server.address() as AddressInfo).port),
+    DB_PORT: String(server.port),
     DB_NAME: "shop",
     DB_USER: "app",
     DB_PASSWORD: "hush",
@@ -36,39 +30,34 @@ test.each<[string, (socket: Socket) => void, string]>([
     ...config,
     connectionTimeoutMillis: 200,
   }).catch((error: unknown) => error);
-  for (const socket of sockets) socket.destroy();
-  server.close();
   expect(failure).toBeInstanceOf(UnreachableError);
   expect((failure as Error).message).toContain(words);
 });
 
 test("a connection that is refused is let go, also when the server holds on to it", async () => {
   const sockets: Socket[] = [];
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.push(socket.on("error", () => undefined));
-    socket.once("data", () => socket.write("N"));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
+  await using server = await startLoopbackServer(
+    (socket) => {
+      sockets.push(socket);
+      socket.once("data", () => socket.write("N"));
+    },
+    { allowHalfOpen: true },
+  );
   const { source } = readSettings({
     DB_HOST: "127.0.0.1",
-    DB_PORT: String((server.address() as AddressInfo).port),
+    DB_PORT: String(server.port),
     DB_NAME: "shop",
     DB_USER: "app",
     DB_PASSWORD: "hush",
     DB_SSLMODE: "require",
   });
-  try {
-    const config = await connectionConfig(source, { applicationName: "test" });
-    await expect(connect(source, config)).rejects.toThrow("offers no TLS");
-    // What is sent to a socket that is gone is answered by a reset.
-    await eventually("the server's socket is reset", async () => {
-      sockets[0]?.write("x");
-      return sockets[0]?.destroyed;
-    });
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  }
+  const config = await connectionConfig(source, { applicationName: "test" });
+  await expect(connect(source, config)).rejects.toThrow("offers no TLS");
+  // What is sent to a socket that is gone is answered by a reset.
+  await eventually("the server's socket is reset", async () => {
+    sockets[0]?.write("x");
+    return sockets[0]?.destroyed;
+  });
 });
 
 test.each<[string, Record<string, string>, string | false]>([

@@ -2,8 +2,6 @@
  * What happens to jump hosts, and to the way to them, under load: the worker
  * goes on by itself, and nothing is lost or doubled.
  */
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";
 import { type Sshd, startSshd } from "../../scripts/lab/sshd";
@@ -12,6 +10,10 @@ import { openTunnel } from "../../worker/network/tunnel";
 import { Releases } from "../../worker/releases";
 import { readSettings } from "../../worker/settings/settings";
 import { ledgerTables, settle, startLoad } from "../support/ledger";
+import {
+  type LoopbackServer,
+  startLoopbackServer,
+} from "../support/loopback-server";
 import { testWithSshd } from "../support/sshd";
 import { Trail } from "../support/trail";
 import type { WorkerProcess } from "../support/worker-process";
@@ -214,24 +216,12 @@ async function openTunnelTo(host: Sshd, proxy: FaultProxy) {
 }
 
 /** Sends for as long as somebody reads. */
-async function startFlood(): Promise<AsyncDisposable & { port: number }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
+function startFlood(): Promise<LoopbackServer> {
+  return startLoopbackServer((socket) => {
     const send = () => {
       while (!socket.destroyed && socket.write(Buffer.alloc(64 * 1024)));
     };
-    socket.on("error", () => undefined).on("drain", send);
+    socket.on("drain", send);
     send();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
 }

@@ -17,6 +17,10 @@ import { tlsOptions } from "../../worker/network/tls";
 import { openTunnel, type SshSettings } from "../../worker/network/tunnel";
 import { startFakePostgres } from "../support/fake-postgres";
 import { type JumpHost, startJumpHost } from "../support/jump-host";
+import {
+  type LoopbackServer,
+  startLoopbackServer,
+} from "../support/loopback-server";
 import { generateSshKey } from "../support/ssh-keys";
 
 const userKey = generateSshKey();
@@ -216,23 +220,10 @@ function settingsFor(host: Pick<JumpHost, "port" | "publicKey">): SshSettings {
   };
 }
 
-async function startEcho(): Promise<AsyncDisposable & { port: number }> {
-  const sockets = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket);
-    socket.on("error", () => undefined);
-    socket.pipe(socket);
+function startEcho(): Promise<LoopbackServer> {
+  return startLoopbackServer((socket) => socket.pipe(socket), {
+    allowHalfOpen: true,
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
 }
 
 /** From then on it says nothing that can be read, and does not hang up either. */
