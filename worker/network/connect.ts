@@ -3,10 +3,11 @@
  * fresh name look-up, so that rotation and failover need nobody (H27, H28).
  */
 import { Socket } from "node:net";
-import { Client, type ClientConfig, DatabaseError } from "pg";
+import { Client, type ClientConfig, type Connection, DatabaseError } from "pg";
 import { ConfigurationError, OperatorError, UnreachableError } from "../errors";
 import type { ConnectionSettings } from "../settings/settings";
 import { errorCode } from "../sql-state";
+import { closeInTime } from "./closing";
 import { describeConnectFailure, isDescribed } from "./connect-errors";
 import { tlsOptions } from "./tls";
 import type { Tunnel } from "./tunnel";
@@ -14,7 +15,6 @@ import { WATCH_TICK_MS, watch } from "./watchdog";
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const KEEPALIVE_DELAY_MS = 30_000;
-const END_TIMEOUT_MS = 2_000;
 /**
  * So that the server, too, notices a worker's host that is gone, and lets go of
  * its locks and of the slot: by default it would take two hours (H16).
@@ -100,11 +100,18 @@ export async function connectAgain(
   });
 }
 
+/** Part of `pg` that its types leave out. */
+interface RawClient {
+  readonly connection: Connection;
+}
+
 async function open(
   connection: ConnectionSettings,
   config: ClientConfig,
 ): Promise<Client> {
-  const client = new ServerClient(config);
+  const client = new Client(config);
+  const { connection: line } = client as unknown as RawClient;
+  closeInTime(line);
   // A connection that breaks while nobody waits for it is found at its next
   // use; without a listener it would end the process.
   client.on("error", () => undefined);
@@ -115,26 +122,9 @@ async function open(
     }
     return client;
   } catch (error) {
-    client.destroy();
+    // What failed to open has no order to end in.
+    line.stream.destroy();
     throw connectFailure(error, connection, config);
-  }
-}
-
-/** Parts of `pg` that its types leave out. */
-interface RawClient {
-  readonly connection: { readonly stream: { destroy(): void } };
-}
-
-/** Ends in order, or, when nobody answers at the other end any more, at once. */
-class ServerClient extends Client {
-  override async end(): Promise<void> {
-    const patience = setTimeout(() => this.destroy(), END_TIMEOUT_MS);
-    await super.end().finally(() => clearTimeout(patience));
-  }
-
-  /** What failed to open has no order, and may never say that it is closed. */
-  destroy(): void {
-    (this as unknown as RawClient).connection.stream.destroy();
   }
 }
 

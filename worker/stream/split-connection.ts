@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import { type ClientConfig, Connection } from "pg";
+import { closeInTime } from "../network/closing";
 import {
   MessageSplitter,
   type MessageSplitterOptions,
@@ -21,6 +22,7 @@ export function throughSplitter(
   options: Omit<MessageSplitterOptions, "pass">,
 ): { readonly config: ClientConfig; readonly splitter: MessageSplitter } {
   const connection = new Connection(config) as Connection & Listening;
+  closeInTime(connection);
   const attach = connection.attachListeners.bind(connection);
   const parsed = new EventEmitter();
   const pass = (bytes: Buffer) => parsed.emit("data", bytes);
