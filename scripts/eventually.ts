@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-const defaultTimeoutMs = 30_000;
+/**
+ * The worker waits up to 37 s before an attempt (30 s, and a quarter of jitter),
+ * and a busy machine takes its time with what follows: 90 s have room for two of
+ * those waits. It costs nothing where the probe gives something earlier.
+ */
+const defaultTimeoutMs = 90_000;
 const pollIntervalMs = 20;
 
 /**

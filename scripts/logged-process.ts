@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const defaultTimeoutMs = 30_000;
+/** For the same reason as that of `eventually`. */
+const defaultTimeoutMs = 90_000;
 const pollIntervalMs = 20;
 const lastWordsLength = 3_000;
 

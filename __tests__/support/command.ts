@@ -13,7 +13,7 @@ export interface CommandResult {
 }
 
 /** What should end and streams instead must not keep jest from ending. */
-const timeoutMs = 30_000;
+const timeoutMs = 90_000;
 
 export async function runCommand(
   env: Readonly<Record<string, string>>,

@@ -50,7 +50,6 @@ export function startLoad(
       await eventually(
         `${transactions} more transactions`,
         async () => ledger.transactions.length >= wanted,
-        60_000,
       );
     },
     async finish() {
@@ -72,8 +71,7 @@ export function startLoad(
 export async function settle(
   trail: Trail,
   ledger: Ledger,
-  timeoutMs?: number,
-  where?: string,
+  { timeoutMs, where }: { timeoutMs?: number; where?: string } = {},
 ): Promise<void> {
   await eventually(
     "the last committed transactions are stored",

@@ -107,7 +107,7 @@ export class TrackedDatabase implements AsyncDisposable {
    * Commits a mark and waits for it to arrive: rows arrive in commit order, so
    * everything before it is there too.
    */
-  async caughtUp(timeoutMs = 60_000): Promise<void> {
+  async caughtUp(timeoutMs?: number): Promise<void> {
     const mark = String(++this.#marks);
     await this.sql(`INSERT INTO public.mark VALUES (${mark})`);
     await eventually(

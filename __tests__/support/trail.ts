@@ -95,7 +95,7 @@ export class Trail implements AsyncDisposable {
     options?: WorkerProcessOptions,
   ): Promise<WorkerProcess> {
     const worker = this.start(env, options);
-    await worker.log("streaming", 60_000);
+    await worker.log("streaming");
     return worker;
   }
 

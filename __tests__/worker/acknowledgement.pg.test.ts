@@ -145,7 +145,7 @@ describe("what the source is told", () => {
       cuts += n;
       await sleep(300);
     }
-    await settle(trail, await load.finish(), 60_000);
+    await settle(trail, await load.finish());
     // It takes longer from cut to cut if it gets nowhere in between.
     expect(cuts).toBeGreaterThan(3);
     expect(worker.lines.filter(isStreaming).length).toBeGreaterThan(3);

@@ -31,7 +31,7 @@ test(`a connection that is cut in the middle of ${CUTS} commits loses nothing an
       : undefined;
   await eventually(`${CUTS} cuts`, async () => proxy.cuts >= CUTS, 200_000);
   const ledger = await load.finish();
-  await settle(trail, ledger, 60_000);
+  await settle(trail, ledger);
   expect(ledger.rowCount).toBeGreaterThan(CUTS);
 }, 300_000);
 
@@ -55,7 +55,7 @@ test("a destination that commits asynchronously by default loses nothing of what
     await destination.stop("immediate");
     await destination.startAgain();
     await trail.destination[Symbol.asyncDispose]();
-    await trail.reached(id, 60_000);
+    await trail.reached(id);
   }
   expect(worker.lines.filter(({ level }) => level === "fatal")).toEqual([]);
 });
@@ -78,7 +78,7 @@ test("a standby in the primary's place is waited for while it takes no writes, a
   // From here on the standby is behind.
   await trail.destination[Symbol.asyncDispose]();
   await trail.source.query("INSERT INTO item VALUES (2)");
-  await trail.reached(2, 60_000);
+  await trail.reached(2);
   const { position } = await trail.watermark();
   await eventually("the source is told", async () => {
     return (await trail.slotState()).confirmed >= position;
@@ -88,16 +88,12 @@ test("a standby in the primary's place is waited for while it takes no writes, a
   proxy.target = standby;
   const { connections } = proxy;
   proxy.cutAll();
-  await worker.log(
-    (line) => /takes no writes now/.test(String(line.msg)),
-    60_000,
-  );
+  await worker.log((line) => /takes no writes now/.test(String(line.msg)));
   const before = proxy.connections;
   expect(before).toBeGreaterThan(connections);
   await eventually(
     "another attempt, over a connection of its own",
     async () => proxy.connections > before,
-    60_000,
   );
   expect(worker.lines.filter(({ level }) => level === "fatal")).toEqual([]);
 

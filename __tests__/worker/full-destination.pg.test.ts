@@ -64,7 +64,7 @@ test("connections that are all taken, and a server that shuts down or starts, co
   await destination.startAgain();
   await trail.destination[Symbol.asyncDispose]();
   await load.more(20);
-  await settle(trail, await load.finish(), 120_000);
+  await settle(trail, await load.finish(), { timeoutMs: 120_000 });
   expect(peakResidentMegabytes(worker.pid)).toBeLessThan(
     MAX_RESIDENT_MEGABYTES,
   );
@@ -103,7 +103,10 @@ withDisk(
     await load.more(20);
     expect((await trail.slotState()).confirmed).toBe(told.confirmed);
     disk.grow(2_000);
-    await settle(trail, await load.finish(), 180_000, `"table" <> 'flood'`);
+    await settle(trail, await load.finish(), {
+      timeoutMs: 180_000,
+      where: `"table" <> 'flood'`,
+    });
     expect(await trail.count(`"table" = 'flood'`)).toBe(rows);
     expect(peakResidentMegabytes(worker.pid)).toBeLessThan(
       MAX_RESIDENT_MEGABYTES,

@@ -103,14 +103,13 @@ async function heals(
   expect(performance.now() - start).toBeLessThan(limitMs + MARGIN_MS);
   proxy.end();
   await load.more(20);
-  await settle(trail, await load.finish(), 60_000);
+  await settle(trail, await load.finish());
 }
 
 /** Waits until the worker gives the connection up. */
 async function noticed(worker: WorkerProcess): Promise<void> {
   const { error } = await worker.log(
     ({ retryInMs }) => retryInMs !== undefined,
-    60_000,
   );
   // One end alone may also be told by the other's patience running out.
   expect(JSON.stringify(error)).toMatch(/half open|terminated|does not answer/);

@@ -108,10 +108,8 @@ test("the delay is measured without a clock that somebody sets, and is unknown w
     {},
     { nodeOptions: ["--import", hour] },
   );
-  const age = await eventually(
-    "the first heartbeat",
-    () => figure(late, "bemi_worker_heartbeat_age_seconds", wrongClock.slot),
-    60_000,
+  const age = await eventually("the first heartbeat", () =>
+    figure(late, "bemi_worker_heartbeat_age_seconds", wrongClock.slot),
   );
   expect(age).toBeLessThan(60);
   expect(

@@ -51,10 +51,7 @@ test("a destination that is away for three times the idle timeout costs a delay;
   const { confirmed } = await trail.slotState();
   // More than the line and the queue hold, so that the socket rests.
   await write(11, 200_000);
-  await worker.log(
-    "the slot is kept in use until the destination is back",
-    60_000,
-  );
+  await worker.log("the slot is kept in use until the destination is back");
   await checkpoints(3 * IDLE_TIMEOUT_MS);
   expect(await invalidation()).toEqual({ reason: null });
   const during = await trail.slotState();

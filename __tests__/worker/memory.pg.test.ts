@@ -56,7 +56,6 @@ describe("size", () => {
       await eventually(
         `${share * 100} % are on their way`,
         async () => (await rendered(worker)) > share * MILLION,
-        90_000,
       );
       expectSmall(worker);
       await worker.kill();
@@ -109,13 +108,12 @@ describe("size", () => {
     await trail.source.query("INSERT INTO large VALUES (1, repeat('é', $1))", [
       HUGE_VALUE_BYTES / 2,
     ]);
-    await settle(trail, await load.finish(), 60_000, `"table" <> 'large'`);
+    await settle(trail, await load.finish(), { where: `"table" <> 'large'` });
     // Old and new value in one message.
     await trail.source.query("UPDATE large SET text = text || 'x'");
     await eventually(
       "the large row is stored",
       async () => (await trail.count(`"table" = 'large'`)) === 2,
-      60_000,
     );
     const [inserted, updated] = await trail.changes(`"table" = 'large'`);
     const value = Buffer.alloc(HUGE_VALUE_BYTES, "é");

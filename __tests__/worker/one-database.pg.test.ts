@@ -47,7 +47,6 @@ test("the worker does not record what it writes, and an idle minute adds no row 
   await eventually(
     "the position is noted",
     async () => (await state()).position !== loaded.position,
-    60_000,
   );
   // What GIN put off is log as well, once; the worker has then nothing to merge.
   await mergePendingLists(tracked.source.client);

@@ -37,7 +37,7 @@ test("a destination that is down for two minutes and one that is locked for as l
 
   for (const { trail, worker, load } of affected) {
     const ledger = await load.finish();
-    await settle(trail, ledger, 60_000, `"table" <> 'flood'`);
+    await settle(trail, ledger, { where: `"table" <> 'flood'` });
     expect(await trail.count(`"table" = 'flood'`)).toBe(FLOOD_ROWS);
     // Also: it is the same process still.
     expect(peakResidentMegabytes(worker.pid)).toBeLessThan(

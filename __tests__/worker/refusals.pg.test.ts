@@ -13,8 +13,6 @@ import { poolerPath, startPooler } from "../support/pooler";
 import { startStandby } from "../support/standby";
 import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
-jest.setTimeout(60_000);
-
 interface World {
   readonly cluster: Cluster;
   readonly name: string;

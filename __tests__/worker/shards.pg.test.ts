@@ -47,12 +47,9 @@ test(`two shards that are killed at random lose and double no change (seed ${SEE
     INSERT INTO second_item VALUES (-1, 'both', 3);
     COMMIT`);
   const ledger = await load.finish();
-  await settle(
-    trail,
-    ledger,
-    60_000,
-    "(after->>'text') IS DISTINCT FROM 'both'",
-  );
+  await settle(trail, ledger, {
+    where: "(after->>'text') IS DISTINCT FROM 'both'",
+  });
 
   expect(ledger.rowCount).toBeGreaterThan(500);
   const both = await trail.changes("after->>'text' = 'both'");

@@ -50,7 +50,6 @@ describe.each(testedMajors(14, 18))(
       await eventually(
         "nothing is left",
         async () => (await leftovers(source)).length === 0,
-        60_000,
       );
       await writer.query("ROLLBACK");
     });

@@ -44,7 +44,7 @@ test("a running worker whose WAL sender was taken names max_wal_senders, waits, 
   expect((await healthOf(worker)).problem).toContain("max_wal_senders");
   await other.end();
   await trail.source.query("INSERT INTO item VALUES (1)");
-  await trail.reached(1, 60_000);
+  await trail.reached(1);
 });
 
 test("one WAL sender and one connection are enough, from start to end; with none free for the role, its limit is named", async () => {
@@ -94,11 +94,11 @@ test("an error of the source's decoding is tried again with the slot kept, once 
   };
   failTimes(1);
   await trail.source.query("INSERT INTO item VALUES (1)");
-  await trail.reached(1, 60_000);
+  await trail.reached(1);
   expect(failures).toBe(1);
   failTimes(4);
   await trail.source.query("INSERT INTO item VALUES (2)");
-  await trail.reached(2, 60_000);
+  await trail.reached(2);
   expect(failures).toBe(5);
   const said = worker.lines.filter(({ error }) => error);
   expect(said.length).toBeGreaterThanOrEqual(5);

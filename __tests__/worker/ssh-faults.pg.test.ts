@@ -98,7 +98,7 @@ describe("under load", () => {
       120_000,
     );
     await load.more(20);
-    await settle(trail, await load.finish(), 60_000);
+    await settle(trail, await load.finish());
     expect(worker.hasExited).toBe(false);
   });
 
@@ -122,7 +122,7 @@ describe("under load", () => {
       await host.stop("stay");
       await host.startAgain();
       await load.more(20);
-      await settle(trail, await load.finish(), 60_000);
+      await settle(trail, await load.finish());
       expect(host.logins).toBe(logins);
       expect(worker.lines.some(({ retryInMs }) => retryInMs)).toBe(false);
     },
@@ -204,7 +204,7 @@ let count = 0;
 
 /** Waits until the worker has given up at least one attempt. */
 async function failed(worker: WorkerProcess): Promise<void> {
-  await worker.log(({ retryInMs }) => retryInMs !== undefined, 90_000);
+  await worker.log(({ retryInMs }) => retryInMs !== undefined);
 }
 
 async function openTunnelTo(host: Sshd, proxy: FaultProxy) {

@@ -58,7 +58,7 @@ describe("who may write", () => {
     await trail.source.query("INSERT INTO item VALUES (1)");
     const next = trail.start();
     await next.log(SLOT_IN_USE);
-    await next.log("streaming", 60_000);
+    await next.log("streaming");
     await trail.reached(1);
     expect(failures(next)).toEqual([]);
     // As long as the server may take to notice, it is nobody's concern (H39).
