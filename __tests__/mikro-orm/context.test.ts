@@ -92,6 +92,32 @@ describe("the middleware", () => {
   });
 });
 
+describe("the warning of a missing hook", () => {
+  const asked = setContext(() => ({}));
+  const requests = (count: number) => {
+    for (let n = 0; n < count; n += 1) asked({}, {}, () => {});
+  };
+  // As in a process that has just started.
+  beforeEach(() => {
+    Reflect.deleteProperty(globalThis, Symbol.for("@bemi-db/mikro-orm"));
+  });
+
+  test("comes once, after some requests", () => {
+    requests(9);
+    expect(warning).not.toHaveBeenCalled();
+    requests(20);
+    expect(warning).toHaveBeenCalledTimes(1);
+    expect(warning.mock.calls[0]?.[1]).toMatchObject({ code: "BEMI_NO_HOOK" });
+  });
+
+  test("does not come when the first of them opens MikroORM", () => {
+    requests(9);
+    bemiOnQuery();
+    requests(20);
+    expect(warning).not.toHaveBeenCalled();
+  });
+});
+
 describe("a statement", () => {
   const onQuery = bemiOnQuery((sql) => `/* traced */ ${sql}`);
   const asked = (sql: string, context?: object) =>

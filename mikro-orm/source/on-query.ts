@@ -44,7 +44,7 @@ function withComment(sql: string): string {
   return json === undefined ? sql : `${OPENING}${json} Bemi*/ ${sql}`;
 }
 
-/** MikroORM sends SQL when it starts, or else soon. */
+/** MikroORM registers its extensions and sends SQL when it starts, which can be at the first request. */
 const REQUESTS_WITHOUT_SQL = 10;
 
 /** To be called for each request; says once that no context can arrive. */
@@ -52,8 +52,7 @@ export function warnWithoutHook(): void {
   const state = hook();
   if (state.state === "installed") return;
   state.requests += 1;
-  if (state.state === "default" && state.requests < REQUESTS_WITHOUT_SQL)
-    return;
+  if (state.requests < REQUESTS_WITHOUT_SQL) return;
   warnOnce(
     "BEMI_NO_HOOK",
     'No MikroORM configuration has the Bemi extension, so changes are recorded without context. Add to mikro-orm.config: extensions: [BemiExtension], with BemiExtension imported from "@bemi-db/mikro-orm".',

@@ -1,4 +1,4 @@
-/** Express middleware; any framework with the same three arguments will do. */
+/** Express middleware; any framework with the same three arguments will do, such as a hook of Fastify. */
 import { type Context, withContext } from "./context";
 import { warnWithoutHook } from "./on-query";
 
@@ -8,11 +8,7 @@ import { warnWithoutHook } from "./on-query";
  */
 export function setContext<Request>(
   contextOf: (request: Request) => Context | undefined,
-): (
-  request: Request,
-  response: unknown,
-  next: (error?: unknown) => void,
-) => void {
+): (request: Request, response: unknown, next: () => void) => void {
   return (request, _response, next) => {
     warnWithoutHook();
     withContext(contextOf(request), () => next());
