@@ -2,9 +2,13 @@
 // that lacks some platforms' optional packages. npm leaves those out of the
 // lock, and `npm ci` then refuses the lock everywhere. The entries added here
 // carry no integrity, so only platforms that the mirror lacked miss that check.
+// With a folder as its argument, that folder's lock.
 import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-const path = new URL("../package-lock.json", import.meta.url);
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const path = join(root, process.argv[2] ?? "", "package-lock.json");
 const lock = JSON.parse(readFileSync(path, "utf8"));
 const added = [];
 

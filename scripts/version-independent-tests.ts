@@ -5,6 +5,8 @@
 export const ONCE: Readonly<Record<string, string>> = {
   "__tests__/mikro-orm/operations.pg.test.ts":
     "what MikroORM sends; what the server makes of it is in messages.pg.test.ts",
+  "__tests__/mikro-orm/recipes.pg.test.ts":
+    "whether web frameworks keep a request's context",
   "__tests__/scripts/cluster.pg.test.ts":
     "starts every version by itself, 13 included",
   "__tests__/scripts/soak-ssh.pg.test.ts":

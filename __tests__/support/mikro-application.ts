@@ -22,8 +22,13 @@ import express, { type Request } from "express";
 export type MikroOrmVersion = "6" | "7";
 export type ModuleFormat = "cjs" | "esm";
 
+/** The folder of its packages. */
+export function mikroModules(version: MikroOrmVersion): string {
+  return join(version === "7" ? seven : root, "node_modules", "@mikro-orm");
+}
+
 /** What runs it: MikroORM 7 needs Node 22.17 or later. */
-function nodeFor(version: MikroOrmVersion): string {
+export function nodeFor(version: MikroOrmVersion): string {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (version === "6" || major > 22 || (major === 22 && minor >= 17))
     return process.execPath;
@@ -47,10 +52,7 @@ export class MikroApplication {
   ): Promise<MikroApplication> {
     const modules = join(root, "node_modules");
     const folder = projectWithPackage([
-      join(
-        version === "7" ? join(seven, "node_modules") : modules,
-        "@mikro-orm",
-      ),
+      mikroModules(version),
       ...["express-4", "express-5", "@types"].map((name) =>
         join(modules, name),
       ),
