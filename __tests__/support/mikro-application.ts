@@ -49,6 +49,8 @@ export class MikroApplication {
   static async prepare(
     version: MikroOrmVersion,
     format: ModuleFormat,
+    /** Of __tests__/mikro-orm. */
+    source = "application.ts",
   ): Promise<MikroApplication> {
     const modules = join(root, "node_modules");
     const folder = projectWithPackage([
@@ -60,7 +62,7 @@ export class MikroApplication {
     const program = join(folder, format === "esm" ? "app.mjs" : "app.cjs");
     await build({
       absWorkingDir: root,
-      entryPoints: [join("__tests__", "mikro-orm", "application.ts")],
+      entryPoints: [join("__tests__", "mikro-orm", source)],
       outfile: program,
       bundle: true,
       platform: "node",

@@ -12,7 +12,8 @@ export interface Discovery {
 
 type AfterDiscovered = (storage: Storage, ...rest: never[]) => unknown;
 
-interface Storage {
+/** MikroORM's metadata. */
+export interface Storage {
   getAll(): object;
 }
 
@@ -41,7 +42,7 @@ export function declareTriggers(discovery: Discovery): Discovery {
 }
 
 /** A Map on 7, an object on 6. */
-function entitiesOf(storage: Storage): Entity[] {
+export function entitiesOf(storage: Storage): Entity[] {
   const all = storage.getAll();
   return all instanceof Map ? [...all.values()] : Object.values(all);
 }

@@ -1,0 +1,142 @@
+/**
+ * Changes in the order in which they are undone, and together what has to be
+ * undone together: a foreign key's ON DELETE takes rows along after the row that
+ * they refer to, so that in reverse order they would come back before it. In one
+ * statement the server checks foreign keys when all of them are there.
+ */
+import { type ChangeRow, titleOf } from "./change-rows";
+import { literal } from "./undo-literal";
+import {
+  columnsOf,
+  insertSql,
+  refuse,
+  type UndoneTable,
+  undoStatement,
+} from "./undo-statement";
+
+export type TableOf = (row: ChangeRow) => UndoneTable;
+
+/** PL/pgSQL for all of them, from the last to the first. */
+export function undoSteps(
+  inCommitOrder: readonly ChangeRow[],
+  tableOf: TableOf,
+): readonly string[] {
+  return togetherUndone(inCommitOrder)
+    .toReversed()
+    .map((rows) =>
+      rows.length === 1
+        ? singleStep(rows[0] as ChangeRow, tableOf)
+        : jointStep(rows, tableOf),
+    );
+}
+
+/** A DELETE and what follows it in its transaction, each row once. */
+function togetherUndone(rows: readonly ChangeRow[]): ChangeRow[][] {
+  const groups: ChangeRow[][] = [];
+  let touched = new Set<string>();
+  for (const row of rows) {
+    const group = groups.at(-1);
+    const first = group?.[0];
+    const joins =
+      first?.operation === "DELETE" &&
+      (row.operation === "DELETE" || row.operation === "UPDATE") &&
+      isSameTransaction(first, row) &&
+      !touched.has(recordOf(row));
+    if (joins) group?.push(row);
+    else {
+      groups.push([row]);
+      touched = new Set();
+    }
+    touched.add(recordOf(row));
+  }
+  return groups;
+}
+
+/** The first half of an id is the commit's position. */
+function isSameTransaction(one: ChangeRow, other: ChangeRow): boolean {
+  return one.id.slice(0, 18) === other.id.slice(0, 18);
+}
+
+function recordOf({ schema, table, primaryKey }: ChangeRow): string {
+  return JSON.stringify([schema, table, primaryKey]);
+}
+
+function singleStep(row: ChangeRow, tableOf: TableOf): string {
+  const statement = undoStatement(row, tableOf(row));
+  if (statement === undefined)
+    return `  -- The ${titleOf(row)} changed nothing that can be written.\n`;
+  return `  -- ${titleOf(row)}
+  ${statement};
+  GET DIAGNOSTICS undone = ROW_COUNT;
+  IF undone <> 1 THEN
+    RAISE EXCEPTION USING MESSAGE = ${complaint(row)};
+  END IF;
+`;
+}
+
+function jointStep(rows: readonly ChangeRow[], tableOf: TableOf): string {
+  const parts = [...insertParts(rows, tableOf), ...updateParts(rows, tableOf)];
+  const queries = parts.map(
+    ({ comment, statement }, n) =>
+      `u${n + 1} AS (\n  ${comment}\n  ${statement}\n  RETURNING 1)`,
+  );
+  const checks = parts.map(
+    ({ row, count }, n) =>
+      `WHEN (SELECT count(*) FROM u${n + 1}) <> ${count} THEN ${complaint(row)}`,
+  );
+  return `  -- Together, since rows can refer to each other
+  WITH ${queries.join(", ")}
+  SELECT CASE ${checks.join("\n    ")} END INTO complaint;
+  IF complaint IS NOT NULL THEN
+    RAISE EXCEPTION USING MESSAGE = complaint;
+  END IF;
+`;
+}
+
+interface Part {
+  readonly row: ChangeRow;
+  readonly comment: string;
+  readonly statement: string;
+  readonly count: number;
+}
+
+/** One for all rows of a table that have the same columns. */
+function insertParts(rows: readonly ChangeRow[], tableOf: TableOf): Part[] {
+  const deletes = rows.filter(({ operation }) => operation === "DELETE");
+  deletes.forEach(refuse);
+  const byColumns = new Map<string, ChangeRow[]>();
+  for (const row of deletes) {
+    const columns = columnsOf(row, tableOf(row));
+    const like = JSON.stringify([row.schema, row.table, columns]);
+    byColumns.set(like, [...(byColumns.get(like) ?? []), row]);
+  }
+  return [...byColumns.values()].map((some) => {
+    const [row] = some as [ChangeRow];
+    return {
+      row,
+      comment: some.map((one) => `-- ${titleOf(one)}`).join("\n  "),
+      statement: insertSql(some, tableOf(row)),
+      count: some.length,
+    };
+  });
+}
+
+function updateParts(rows: readonly ChangeRow[], tableOf: TableOf): Part[] {
+  return rows
+    .filter(({ operation }) => operation === "UPDATE")
+    .flatMap((row) => {
+      const statement = undoStatement(row, tableOf(row));
+      const comment = `-- ${titleOf(row)}`;
+      return statement === undefined
+        ? []
+        : [{ row, comment, statement, count: 1 }];
+    });
+}
+
+function complaint(row: ChangeRow): string {
+  const found =
+    row.operation === "DELETE"
+      ? "its row was not put back"
+      : "its row is no longer as that change left it";
+  return literal(`nothing was undone: ${titleOf(row)}: ${found}`);
+}
