@@ -53,8 +53,65 @@ test.each<[string, string[], string, string[]]>([
       `${a} UPDATE parent SET note = 'b' WHERE id = 20`,
       "COMMIT",
     ],
-    "MIU",
+    "MIMU",
+    ["a", "a"],
+  ],
+  [
+    "somebody else's message in between",
+    [
+      "BEGIN",
+      `${a} INSERT INTO parent VALUES (25)`,
+      `SELECT pg_logical_emit_message(true, '_bemi', '{"by":"other"}')`,
+      `${a} UPDATE parent SET note = 'b' WHERE id = 25`,
+      "COMMIT",
+    ],
+    "MIMMU",
+    ["a", "other", "a"],
+  ],
+  [
+    "a session that writes numbers short",
+    [
+      "BEGIN; SET LOCAL extra_float_digits = -15; SET LOCAL TimeZone = 'Asia/Tokyo'",
+      `${a} INSERT INTO parent VALUES (940)`,
+      `${b} INSERT INTO parent VALUES (941)`,
+      "COMMIT",
+    ],
+    "MIMI",
+    ["a", "b"],
+  ],
+  [
+    "a function that writes in a loop",
+    [
+      `${a} DO $$ BEGIN FOR i IN 1..3 LOOP INSERT INTO parent VALUES (900 + i); END LOOP; END $$`,
+    ],
+    "MIII",
     ["a"],
+  ],
+  [
+    "several tables by one WITH",
+    [
+      `${a} WITH one AS (INSERT INTO parent VALUES (910)) INSERT INTO child VALUES (910, 1001)`,
+    ],
+    "MII",
+    ["a"],
+  ],
+  [
+    "a part of a function undone",
+    [
+      `${a} DO $$ BEGIN
+         BEGIN INSERT INTO parent VALUES (920); RAISE 'undone'; EXCEPTION WHEN raise_exception THEN NULL; END;
+         INSERT INTO parent VALUES (921); END $$`,
+    ],
+    "MI",
+    ["a"],
+  ],
+  [
+    "a procedure that commits in between",
+    [
+      `${a} DO $$ BEGIN INSERT INTO parent VALUES (930); COMMIT; INSERT INTO parent VALUES (931); END $$`,
+    ],
+    "MIMI",
+    ["a", "a"],
   ],
   [
     "two contexts in a transaction",

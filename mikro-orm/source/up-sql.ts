@@ -1,7 +1,11 @@
 /**
  * The SQL of the migration: a trigger on every table that hands the context of
- * the statement's comment to the write-ahead log, once for each transaction and
- * context, and an event trigger that gives it to tables made later.
+ * the statement's comment to the write-ahead log, once for each statement that a
+ * client sends, and an event trigger that gives it to tables made later.
+ *
+ * Once, because an upsert fires it twice, a MERGE three times, and a function that
+ * writes in a loop for ever. Not once a transaction: had somebody else written a
+ * message in between, the rows that follow would count to that one.
  *
  * One trigger per statement rather than per row: a row trigger makes an UPDATE of
  * 100,000 rows 2.7 times as slow, and copies the whole SQL for every row.
@@ -87,12 +91,18 @@ $bemi$;
 CREATE OR REPLACE FUNCTION _bemi.stmt_trigger_func() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $bemi$
 DECLARE
-  sql text := current_query();
+  sql text;
   closing int;
   tail text;
   context text;
-  mark text;
+  -- Of what the client sent: all that this writes has the same comment. As whole
+  -- microseconds, which no setting of the session writes otherwise.
+  mark text := (date_part('epoch', statement_timestamp()) * 1000000)::bigint::text;
 BEGIN
+  IF mark = current_setting('bemi.emitted', true) THEN
+    RETURN NULL;
+  END IF;
+  sql := current_query();
   -- Only a comment at the very beginning or end: one within is somebody's value.
   IF left(sql, 7) = '/*Bemi ' THEN
     closing := strpos(sql, ' Bemi*/');
@@ -111,12 +121,9 @@ BEGIN
     END IF;
   END IF;
   IF left(context, 1) = '{' THEN
-    mark := hashtextextended(context, 0)::text;
-    IF mark IS DISTINCT FROM current_setting('bemi.emitted', true) THEN
-      PERFORM pg_logical_emit_message(true, '_bemi', context);
-      -- Undone with the transaction, or with the savepoint, as the message is.
-      PERFORM set_config('bemi.emitted', mark, true);
-    END IF;
+    PERFORM pg_logical_emit_message(true, '_bemi', context);
+    -- Undone with the transaction, or with the savepoint, as the message is.
+    PERFORM set_config('bemi.emitted', mark, true);
   END IF;
   RETURN NULL;
 END

@@ -83,20 +83,18 @@ function context(job: number): string {
   });
 }
 
-/** Single-row transactions, each with a context of its own, or without any. */
+/** Single-row transactions, each with a context of its own. */
 export async function writeSmallTransactions(
   client: Client,
   count: number,
-  { withContext = true }: { readonly withContext?: boolean } = {},
 ): Promise<string> {
-  const message = `PERFORM pg_logical_emit_message(true, '_bemi',
-    '{"user_id": ' || i || ', "endpoint": "/orders", "method": "POST", "request_id": "' || md5(i::text) || '"}');`;
   await client.query(`
     CREATE OR REPLACE PROCEDURE write_small_transactions(amount int)
     LANGUAGE plpgsql AS $procedure$
     BEGIN
       FOR i IN 1..amount LOOP
-        ${withContext ? message : ""}
+        PERFORM pg_logical_emit_message(true, '_bemi',
+          '{"user_id": ' || i || ', "endpoint": "/orders", "method": "POST", "request_id": "' || md5(i::text) || '"}');
         INSERT INTO orders (customer_id, status, total, note)
         VALUES (i % 5000, 'new', 12.5, 'single order ' || i);
         COMMIT;

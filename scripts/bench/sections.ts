@@ -6,6 +6,7 @@ import {
   writeHugeTransaction,
   writeSmallTransactions,
 } from "./backlog";
+import { measureContextCost } from "./context-cost";
 import {
   bareCopy,
   DISCARD_BUNDLE,
@@ -20,7 +21,6 @@ import { measureIndexSet, OWN_INDEX_SETS } from "./index-sets";
 import { measureLatency } from "./latency";
 import { Pair, PUBLICATION } from "./pair";
 import { measureShards } from "./shards";
-import { measureWriteCost } from "./write-cost";
 
 const SMALL_TRANSACTIONS = 50_000;
 const HUGE_ROWS = 2_000_000;
@@ -164,20 +164,17 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     figures.add("one transaction of 2 million rows: peak RSS, MiB", peakRssMiB);
   },
 
-  async context(clusters, figures) {
-    await using pair = await Pair.create(clusters);
-    const cost = (withContext: boolean) =>
-      measureWriteCost(pair.source, SMALL_TRANSACTIONS, { withContext });
-    const without = await cost(false);
-    const passing = await cost(true);
-    figures.add(
-      "context at the source: time with / without",
-      passing.seconds / without.seconds,
-    );
-    figures.add(
-      "context at the source: WAL with / without",
-      passing.walMiB / without.walMiB,
-    );
+  async context({ source }, figures) {
+    await using releases = new Releases();
+    await source.createDatabase("bench_context");
+    const client = await source.client("bench_context");
+    releases.defer(async () => {
+      await client.end();
+      const admin = await source.client();
+      await admin.query("DROP DATABASE bench_context");
+      await admin.end();
+    });
+    await measureContextCost(client, figures);
   },
 };
 
