@@ -76,6 +76,7 @@ export const goodFacts: SourceFacts = {
     rdsSuperuser: false,
   },
   onRds: false,
+  schemaOwner: null,
   walSenders: { max: 10, used: 0 },
   replicationSlots: { max: 10, used: 1 },
   maxSlotWalKeepBytes: undefined,
@@ -88,6 +89,8 @@ export const goodFacts: SourceFacts = {
     tags: [],
     functionSchema: "_bemi",
     functionBody: "",
+    functionOwner: "postgres",
+    functionTrusted: true,
   },
   ddlTriggers: DDL_TRIGGERS.map(({ name, tags }) => ({
     name,
@@ -95,6 +98,8 @@ export const goodFacts: SourceFacts = {
     tags,
     functionSchema: "_bemi",
     functionBody: DDL_TRIGGER_BODY,
+    functionOwner: "postgres",
+    functionTrusted: true,
   })),
   oldPrepared: [],
 };

@@ -21,6 +21,7 @@
  *   go beyond the 64 that a session has room for in shared memory.
  */
 import { escapeIdentifier, escapeLiteral } from "pg";
+import { takeOver } from "./event-trigger";
 
 /** Prefix of the messages. */
 export const DDL_PREFIX = "_bemi_ddl";
@@ -57,6 +58,7 @@ export function ddlTriggerStatements(): string[] {
   return [
     "CREATE SCHEMA IF NOT EXISTS _bemi",
     `CREATE OR REPLACE FUNCTION _bemi.ddl_func() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $bemi$${DDL_TRIGGER_BODY}$bemi$`,
+    takeOver("_bemi.ddl_func"),
     ...DDL_TRIGGERS.flatMap(({ name, event, tags }) => {
       const list = tags.map((tag) => escapeLiteral(tag)).join(", ");
       const filter = list ? ` WHEN TAG IN (${list})` : "";

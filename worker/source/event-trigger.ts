@@ -42,9 +42,19 @@ export function eventTriggerStatements(
   return [
     "CREATE SCHEMA IF NOT EXISTS _bemi",
     `CREATE OR REPLACE FUNCTION ${func}() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $bemi$${body}$bemi$`,
+    takeOver(func),
     `DROP EVENT TRIGGER IF EXISTS ${trigger}`,
     `CREATE EVENT TRIGGER ${trigger} ON ddl_command_end WHEN TAG IN (${tags}) EXECUTE FUNCTION ${func}()`,
   ];
+}
+
+/**
+ * Replacing a function leaves it to its owner. Whoever may create in the schema
+ * could have made one of this name before, and would run what he likes as each
+ * role that makes a table, superusers included.
+ */
+export function takeOver(func: string): string {
+  return `ALTER FUNCTION ${func}() OWNER TO CURRENT_USER`;
 }
 
 export const EVENT_TRIGGER_TAGS = [

@@ -18,9 +18,19 @@ export function missingPrivilege(
   const reason = cause instanceof Error ? `: ${cause.message}` : "";
   return new OperatorError(
     `role ${escapeIdentifier(facts.role.name)} may not set up ${steps[0]?.what ?? "the source"} in database ${escapeIdentifier(facts.database.name)}${reason}`,
-    `Run this in database ${escapeIdentifier(facts.database.name)} as ${facts.onRds ? "a member of rds_superuser" : "a superuser"}, statement by statement and not inside BEGIN … COMMIT (psql does), and start again:\n${administratorSql(facts, steps)}`,
+    `Run this in database ${escapeIdentifier(facts.database.name)} as ${facts.onRds ? "a member of rds_superuser" : "a superuser"}, statement by statement and not inside BEGIN … COMMIT (psql does), and start again${schemaNote(facts)}:\n${administratorSql(facts, steps)}`,
     { cause },
   );
+}
+
+/**
+ * On RDS nobody is above privileges: where the application's migrations made the
+ * schema, the administrator is refused as well. A superuser needs no leave.
+ */
+export function schemaNote({ onRds, schemaOwner }: SourceFacts): string {
+  if (!onRds || schemaOwner === null) return "";
+  const owner = escapeIdentifier(schemaOwner);
+  return ` (the schema _bemi belongs to ${owner}: as ${owner}, first GRANT USAGE, CREATE ON SCHEMA _bemi to that member of rds_superuser)`;
 }
 
 /** Each statement ends with a semicolon. */

@@ -5,7 +5,7 @@ import { eventTriggerNames } from "./event-trigger";
 import { checkDdlMarks } from "./preflight-ddl";
 import { quotedName } from "./publication";
 import { publishingOf, type SetUpOptions } from "./set-up-steps";
-import type { SourceFacts } from "./source-facts";
+import type { EventTriggerFacts, SourceFacts } from "./source-facts";
 import {
   brokenBy,
   identityToSet,
@@ -140,11 +140,12 @@ function checkUpgrade(
 }
 
 function checkEventTrigger(
-  { eventTrigger }: SourceFacts,
+  { eventTrigger, ddlTriggers }: SourceFacts,
   { publicationName, willSetUp }: TableExpectations,
 ): Finding[] {
   const name = eventTriggerNames(publicationName).trigger;
-  if (eventTrigger?.enabled) return [];
+  if (eventTrigger?.enabled)
+    return willSetUp ? [] : checkFunctionOwners([eventTrigger, ...ddlTriggers]);
   if (!eventTrigger && willSetUp) return [];
   return [
     {
@@ -154,6 +155,25 @@ function checkEventTrigger(
       remedy: eventTrigger
         ? `ALTER EVENT TRIGGER ${escapeIdentifier(name)} ENABLE;`
         : "run the worker's subcommand setup as a superuser (on Amazon RDS and Aurora: rds_superuser)",
+    },
+  ];
+}
+
+/** Who owns the function of an event trigger runs as whoever makes a table. */
+function checkFunctionOwners(
+  triggers: readonly EventTriggerFacts[],
+): Finding[] {
+  const wrong = triggers.filter(({ functionTrusted }) => !functionTrusted);
+  if (wrong.length === 0) return [];
+  const names = wrong.map(({ name }) => JSON.stringify(name)).join(", ");
+  const owners = [...new Set(wrong.map(({ functionOwner }) => functionOwner))];
+  return [
+    {
+      code: "event-trigger-function-owner",
+      severity: "warning",
+      message: `what the event trigger ${names} calls belongs to ${owners.join(", ")}, who is no superuser and by replacing it runs as everybody who makes a table`,
+      remedy:
+        "run the worker's subcommand setup as a superuser (on Amazon RDS and Aurora: rds_superuser); it makes the function anew, as its own",
     },
   ];
 }

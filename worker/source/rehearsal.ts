@@ -7,7 +7,7 @@
 import { type ClientBase, escapeIdentifier } from "pg";
 import { OperatorError } from "../errors";
 import { errorCode, SQLSTATE } from "../sql-state";
-import { administratorSql } from "./missing-privilege";
+import { administratorSql, schemaNote } from "./missing-privilege";
 import { patienceFor } from "./run-step";
 import {
   isOptional,
@@ -44,7 +44,7 @@ export function administratorRemedy(
   const who = onRds
     ? "a member of rds_superuser"
     : "a superuser (Amazon RDS and Aurora: rds_superuser, and GRANT rds_replication instead of ALTER ROLE … REPLICATION)";
-  return `Run this in database ${escapeIdentifier(database.name)} as ${who}, statement by statement and not inside BEGIN … COMMIT (psql does), and start again:\n${administratorSql(now.facts, setUpSteps(now, options))}`;
+  return `Run this in database ${escapeIdentifier(database.name)} as ${who}, statement by statement and not inside BEGIN … COMMIT (psql does), and start again${schemaNote(now.facts)}:\n${administratorSql(now.facts, setUpSteps(now, options))}`;
 }
 
 async function refusal(

@@ -170,6 +170,7 @@ function eventTriggerSteps(
   const upToDate =
     there?.functionSchema === "_bemi" &&
     there.functionBody === body &&
+    there.functionTrusted &&
     EVENT_TRIGGER_TAGS.every((tag) => there.tags.includes(tag));
   // Who disabled it did so on purpose: a finding, not ours to undo.
   if (upToDate || there?.enabled === false) return [];
@@ -207,6 +208,7 @@ export function ddlTriggerState({
     return (
       there?.functionSchema === "_bemi" &&
       there.functionBody === DDL_TRIGGER_BODY &&
+      there.functionTrusted &&
       tags.every((tag) => there.tags.includes(tag)) &&
       (tags.length > 0 || there.tags.length === 0)
     );

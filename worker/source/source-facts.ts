@@ -19,6 +19,8 @@ export interface SourceFacts {
   readonly role: RoleFacts;
   /** Amazon RDS or Aurora, where rds_superuser stands for the superuser. */
   readonly onRds: boolean;
+  /** Of the schema `_bemi`; null where there is none, or a superuser owns it. */
+  readonly schemaOwner: string | null;
   /** Without the connection that asks. */
   readonly walSenders: Allowance;
   readonly replicationSlots: Allowance;
@@ -76,6 +78,12 @@ export interface EventTriggerFacts {
   /** Of the function that it calls. */
   readonly functionSchema: string;
   readonly functionBody: string;
+  readonly functionOwner: string;
+  /**
+   * The function belongs to the trigger's owner, or to a superuser: to nobody
+   * who could make others run what he likes by replacing it.
+   */
+  readonly functionTrusted: boolean;
 }
 
 export interface PreparedTransaction {
@@ -139,7 +147,12 @@ export async function readSourceFacts(
 interface ServerRow
   extends Pick<
     SourceFacts,
-    "versionNum" | "walLevel" | "inRecovery" | "encoding" | "onRds"
+    | "versionNum"
+    | "walLevel"
+    | "inRecovery"
+    | "encoding"
+    | "onRds"
+    | "schemaOwner"
   > {
   readonly databaseName: string;
   readonly databaseOid: number;
@@ -160,6 +173,11 @@ interface ServerRow
 const memberOf = (role: string) => `EXISTS (SELECT FROM pg_catalog.pg_roles g
     WHERE g.rolname = '${role}' AND pg_catalog.pg_has_role(g.oid, 'MEMBER'))`;
 
+/** Of a row of pg_roles: a superuser, or what stands for one on Amazon RDS. */
+const mayDoAnything = (role: string) => `(${role}.rolsuper
+    OR EXISTS (SELECT FROM pg_catalog.pg_roles g WHERE g.rolname = 'rds_superuser'
+      AND pg_catalog.pg_has_role(${role}.oid, g.oid, 'MEMBER')))`;
+
 const SERVER = `
 SELECT pg_catalog.current_setting('server_version_num')::int AS "versionNum",
   pg_catalog.current_setting('wal_level') AS "walLevel",
@@ -172,6 +190,9 @@ SELECT pg_catalog.current_setting('server_version_num')::int AS "versionNum",
   ${memberOf("rds_superuser")} AS "rdsSuperuser",
   EXISTS (SELECT FROM pg_catalog.pg_roles g
     WHERE g.rolname = 'rds_superuser') AS "onRds",
+  (SELECT o.rolname::text FROM pg_catalog.pg_namespace n
+    JOIN pg_catalog.pg_roles o ON o.oid = n.nspowner
+    WHERE n.nspname = '_bemi' AND NOT ${mayDoAnything("o")}) AS "schemaOwner",
   pg_catalog.current_setting('max_wal_senders')::int AS "maxWalSenders",
   (SELECT count(*)::int FROM pg_catalog.pg_stat_replication s
     WHERE s.pid <> pg_catalog.pg_backend_pid()) AS "usedWalSenders",
@@ -205,10 +226,13 @@ function eventTriggerQuery(names: readonly string[]): string {
   return `
 SELECT t.evtname::text AS name, t.evtenabled <> 'D' AS enabled,
   COALESCE(to_json(t.evttags), '[]') AS tags,
-  n.nspname::text AS "functionSchema", p.prosrc AS "functionBody"
+  n.nspname::text AS "functionSchema", p.prosrc AS "functionBody",
+  o.rolname::text AS "functionOwner",
+  o.oid = t.evtowner OR ${mayDoAnything("o")} AS "functionTrusted"
 FROM pg_catalog.pg_event_trigger t
 JOIN pg_catalog.pg_proc p ON p.oid = t.evtfoid
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_roles o ON o.oid = p.proowner
 WHERE t.evtname IN (${list})`;
 }
 
