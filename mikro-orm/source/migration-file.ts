@@ -28,15 +28,17 @@ export function isMigrationFile(name: string): boolean {
 
 function module(className: string, language: MigrationLanguage): string {
   const result = language === "ts" ? ": Promise<void>" : "";
+  // For projects with noImplicitOverride, as MikroORM's own migrations have it.
+  const override = language === "ts" ? "override " : "";
   return `import { bemiDownSql, bemiUpSql } from "@bemi-db/mikro-orm";
 import { Migration } from "@mikro-orm/migrations";
 
 export class ${className} extends Migration {
-  async up()${result} {
+  ${override}async up()${result} {
     this.addSql(bemiUpSql());
   }
 
-  async down()${result} {
+  ${override}async down()${result} {
     this.addSql(bemiDownSql());
   }
 }
