@@ -37,14 +37,22 @@ const rules: readonly Rule[] = [
     // The lab runs what the stacks render; the benchmark measures the package.
     mayReach: [
       ...["scripts", "config", "worker", "stacks", "constructs"],
-      "mikro-orm",
+      "mikro-orm/source",
     ],
+    // The example is started as a process, as its users start it.
+    mayNotUse: /^(@bemi-db\/|express$)/,
   },
   {
-    folder: "mikro-orm",
-    mayReach: ["mikro-orm"],
+    folder: "mikro-orm/source",
+    mayReach: ["mikro-orm/source"],
     mayNotUse: /^(?!@mikro-orm\/core$|node:)/,
     environment: false,
+  },
+  {
+    folder: "mikro-orm/example",
+    mayReach: ["mikro-orm/example"],
+    mayNotUse:
+      /^(?!@bemi-db\/mikro-orm$|@mikro-orm\/(core|migrations|postgresql)$|express$|node:)/,
   },
 ];
 
@@ -77,6 +85,15 @@ test.each(present)("$folder imports only what it may", async (rule) => {
   expect(
     violations(rule, imports, (path) => readFileSync(join(root, path), "utf8")),
   ).toEqual([]);
+});
+
+test("the example names all that it imports", async () => {
+  const { packages } = await importsOf(root, "mikro-orm/example");
+  const manifest = join(root, "mikro-orm/example/package.json");
+  const { dependencies } = JSON.parse(readFileSync(manifest, "utf8"));
+  expect(packages.filter((name) => !name.startsWith("node:")).sort()).toEqual(
+    Object.keys(dependencies).sort(),
+  );
 });
 
 test("the environment is read in one place of the worker", async () => {

@@ -5,7 +5,13 @@ import { Cluster } from "./cluster";
 import { liveChanges, printChanges } from "./live-changes";
 import { LocalWorker } from "./local-worker";
 import { withProgress } from "./progress";
-import { createTodoTable, runTodoSession, sessionLength } from "./todo-session";
+import { TodoApplication } from "./todo-application";
+import {
+  exampleRequest,
+  prepareTodoSession,
+  runTodoSession,
+  sessionLength,
+} from "./todo-session";
 
 const database = "todo_app";
 const timeoutMs = 60_000;
@@ -24,7 +30,13 @@ export async function runEmbedded(options: EmbeddedRunOptions): Promise<void> {
   await cluster.createDatabase(database);
   // Not closed: it ends with the cluster.
   const client = await cluster.client(database);
-  await createTodoTable(client);
+
+  // Before the worker, so that the rows of its migrations are no changes.
+  await using application = TodoApplication.spawn(cluster.url(database));
+  const url = await withProgress("Starting the to-do application", () =>
+    application.listening({ interrupted, timeoutMs }),
+  );
+  await prepareTodoSession(client);
   interrupted.throwIfAborted();
 
   await using worker = LocalWorker.spawn(environment(cluster));
@@ -33,7 +45,7 @@ export async function runEmbedded(options: EmbeddedRunOptions): Promise<void> {
   );
   const changes = liveChanges(client, { database, signal: interrupted });
   const rows = await withProgress("Running a to-do session", async () => {
-    await runTodoSession(client);
+    await Promise.race([application.failed, runTodoSession(url)]);
     return await Promise.race([
       worker.failed,
       tooLate(),
@@ -44,8 +56,12 @@ export async function runEmbedded(options: EmbeddedRunOptions): Promise<void> {
   console.log(`\n${renderChanges(rows, process.stdout.columns)}\n`);
   if (once) return;
 
-  console.log(invitation(cluster.url(database)));
-  await Promise.race([worker.failed, printChanges(changes)]);
+  console.log(invitation(cluster.url(database), url));
+  await Promise.race([
+    worker.failed,
+    application.failed,
+    printChanges(changes),
+  ]);
 }
 
 /** Nothing of the user's own variables, which may be meant for another database. */
@@ -82,10 +98,14 @@ async function tooLate(): Promise<never> {
   );
 }
 
-function invitation(url: string): string {
+function invitation(databaseUrl: string, applicationUrl: string): string {
   return `Every further change appears below. Try your own SQL in another terminal:
 
-  psql ${url} -c "UPDATE todo SET task = 'Nap' WHERE id = 28"
+  psql ${databaseUrl} -c "UPDATE todo SET task = 'Nap' WHERE id = 28"
+
+or the application, which passes its context (mikro-orm/example):
+
+  ${exampleRequest(applicationUrl)}
 
 Ctrl-C stops everything and leaves nothing behind.
 `;

@@ -1,7 +1,6 @@
 /** The worker from source, as a process of its own on its own variables. */
 import { once } from "node:events";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { LoggedProcess, type LogLine } from "./logged-process";
 
 const stopTimeoutMs = 15_000;
@@ -63,15 +62,10 @@ export class LocalWorker implements AsyncDisposable {
     interrupted.throwIfAborted();
   }
 
-  /** As Ctrl-C does: the worker finishes what it has begun to write. */
+  /** The worker finishes what it has begun to write. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
-    this.#process.signal("SIGINT");
-    const patience = new AbortController();
-    const tooLong = sleep(stopTimeoutMs, "too long", patience);
-    const ended = await Promise.race([this.#process.exited, tooLong]);
-    patience.abort();
-    if (ended === "too long") await this.#process.kill();
+    await this.#process.stop(stopTimeoutMs);
   }
 }
 

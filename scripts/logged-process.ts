@@ -95,15 +95,39 @@ export class LoggedProcess implements AsyncDisposable {
       typeof match === "string"
         ? (line: LogLine) => line.msg.includes(match)
         : match;
+    return await this.#until(
+      `the log line "${match}"`,
+      () => this.lines.find(takes),
+      timeoutMs,
+    );
+  }
+
+  /** Where the pattern first matches stdout, as `log` for what is no JSON. */
+  async said(
+    pattern: RegExp,
+    timeoutMs = defaultTimeoutMs,
+  ): Promise<RegExpExecArray> {
+    return await this.#until(
+      `${pattern} on stdout`,
+      () => pattern.exec(this.stdout) ?? undefined,
+      timeoutMs,
+    );
+  }
+
+  async #until<T>(
+    what: string,
+    probe: () => T | undefined,
+    timeoutMs: number,
+  ): Promise<T> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const hasExited = this.#hasExited;
-      const line = this.lines.find(takes);
-      if (line) return line;
+      const found = probe();
+      if (found !== undefined) return found;
       if (hasExited || Date.now() > deadline) {
-        const what = hasExited ? "ended" : `went on for ${timeoutMs} ms`;
+        const state = hasExited ? "ended" : `went on for ${timeoutMs} ms`;
         throw new Error(
-          `The process ${what} without the log line "${match}". Its last words:\n${this.lastWords()}`,
+          `The process ${state} without ${what}. Its last words:\n${this.lastWords()}`,
         );
       }
       await sleep(pollIntervalMs);
@@ -120,6 +144,16 @@ export class LoggedProcess implements AsyncDisposable {
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
+  }
+
+  /** As Ctrl-C does; kills it when it has not ended within the time. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.signal("SIGINT");
+    const patience = new AbortController();
+    const tooLong = sleep(timeoutMs, "too long", patience);
+    const ended = await Promise.race([this.exited, tooLong]);
+    patience.abort();
+    if (ended === "too long") await this.kill();
   }
 
   async kill(): Promise<void> {

@@ -1,60 +1,51 @@
-/**
- * What a to-do application does in a minute, as an ORM package of Bemi does it:
- * each request's context goes into the write-ahead log, in the transaction of
- * the write it belongs to.
- */
+/** What somebody does with the to-do application in a minute, over HTTP. */
 import type { Client } from "pg";
 
 interface Request {
-  readonly endpoint: string;
   readonly method: "POST" | "PUT" | "DELETE";
-  readonly sql: string;
-  readonly values: readonly (string | number)[];
+  readonly path: string;
+  readonly body?: { readonly task: string } | { readonly id: number };
 }
 
 const userId = 187_234;
-const insert = "INSERT INTO todo (task) VALUES ($1)";
+const firstId = 26;
 
 const requests: readonly Request[] = [
-  { endpoint: "/todo", method: "POST", sql: insert, values: ["Sleep"] },
-  { endpoint: "/todo", method: "POST", sql: insert, values: ["Eat"] },
-  { endpoint: "/todo", method: "POST", sql: insert, values: ["Repeat"] },
-  {
-    endpoint: "/todo/complete",
-    method: "PUT",
-    sql: "UPDATE todo SET is_completed = true WHERE id = $1",
-    values: [26],
-  },
-  {
-    endpoint: "/todo/27",
-    method: "DELETE",
-    sql: "DELETE FROM todo WHERE id = $1",
-    values: [27],
-  },
+  { method: "POST", path: "/todo", body: { task: "Sleep" } },
+  { method: "POST", path: "/todo", body: { task: "Eat" } },
+  { method: "POST", path: "/todo", body: { task: "Repeat" } },
+  { method: "PUT", path: "/todo/complete", body: { id: firstId } },
+  { method: "DELETE", path: `/todo/${firstId + 1}` },
 ];
 
 /** How many changes the session makes. */
 export const sessionLength = requests.length;
 
-/** The application's only table, whose next row has the id 26. */
-export async function createTodoTable(client: Client): Promise<void> {
-  await client.query(`
-    CREATE TABLE todo (
-      id serial PRIMARY KEY,
-      task text,
-      is_completed boolean NOT NULL DEFAULT false
-    );
-    ALTER SEQUENCE todo_id_seq RESTART WITH 26`);
+/** To be called when the application has made its table. */
+export async function prepareTodoSession(client: Client): Promise<void> {
+  await client.query(`ALTER SEQUENCE todo_id_seq RESTART WITH ${firstId}`);
 }
 
-export async function runTodoSession(client: Client): Promise<void> {
-  for (const { endpoint, method, sql, values } of requests) {
-    const context = { user_id: userId, endpoint, method, SQL: sql };
-    await client.query("BEGIN");
-    await client.query("SELECT pg_logical_emit_message(true, '_bemi', $1)", [
-      JSON.stringify(context),
-    ]);
-    await client.query(sql, [...values]);
-    await client.query("COMMIT");
+/** @param url of the application */
+export async function runTodoSession(url: string): Promise<void> {
+  for (const { method, path, body } of requests) {
+    const response = await fetch(new URL(path, url), {
+      method,
+      headers: {
+        "X-User-Id": String(userId),
+        ...(body ? { "Content-Type": "application/json" } : {}),
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const answer = await response.text();
+    if (!response.ok)
+      throw new Error(
+        `The to-do application answers ${method} ${path} with ${response.status}: ${answer}`,
+      );
   }
+}
+
+/** A command for the user's own terminal. */
+export function exampleRequest(url: string): string {
+  return `curl ${new URL("/todo", url)} -H 'X-User-Id: 42' -H 'Content-Type: application/json' -d '{"task": "Nap"}'`;
 }

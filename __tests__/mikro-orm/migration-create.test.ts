@@ -80,6 +80,20 @@ test.each([
   expect(readFileSync(path, "utf8")).toBe("changed by hand");
 });
 
+// The type checker looks at that one with the options of this repository, which
+// are strict: also noImplicitOverride.
+test("the example's migration is what the command writes", () => {
+  writeFileSync(join(project, "tsconfig.json"), "{}");
+  create();
+  const [file = ""] = migrations();
+  const written = readFileSync(join(project, "src/migrations", file), "utf8");
+  const folder = join(__dirname, "../../mikro-orm/example/migrations");
+  const known = readdirSync(folder).find((name) => name.endsWith("_bemi.ts"));
+  expect(readFileSync(join(folder, String(known)), "utf8")).toBe(
+    written.replace(/\d{14}/, String(known).replace(/\D/g, "")),
+  );
+});
+
 test.each([
   ["module", "async"],
   ["commonjs", "async"],

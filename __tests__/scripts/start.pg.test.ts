@@ -32,7 +32,9 @@ test("--once shows the session's changes with their context, and leaves nothing 
   start(["--once"]);
   const started = await eventually("worker and database run", async () => {
     const processes = descendants(run.pid);
-    return workerIn(processes) && processes.length > 5 && processes;
+    return (
+      workerIn(processes) && processIn(processes, "server.ts") && processes
+    );
   });
   expect(await run.exited).toEqual({ code: 0, signal: null });
   expect(table(run.stdout)).toEqual([
@@ -66,6 +68,15 @@ test("a change of one's own appears live, and Ctrl-C stops everything", async ()
     /^29 \| todo \| CREATE \| \{\} \| \{"id": 29, .*"Doze".*\} \| \{"user_id": 7\} \| 2/,
   );
 
+  const { url, init } = proposedRequest(run.stdout);
+  expect((await fetch(url, init)).status).toBe(201);
+  const requested = await eventually("the request is shown", async () =>
+    run.stdout.split("\n").find((text) => text.includes('"id": 30')),
+  );
+  expect(requested).toMatch(
+    /^30 \| todo \| CREATE \| \{\} \| \{"id": 30, "task": "Nap", "is_completed": false\} \| \{"user_id": 42, "endpoint": "\/todo", "method": "POST", "SQL": "insert into/,
+  );
+
   const started = descendants(run.pid);
   run.signal("SIGINT");
   await sleep(20);
@@ -86,15 +97,21 @@ test("a second Ctrl-C does not wait for a worker that hangs", async () => {
   await expectNothingLeft(started);
 });
 
-test("a worker that dies ends the run with exit code 1", async () => {
-  start();
-  await invitation();
-  const started = descendants(run.pid);
-  process.kill(workerIn(started)?.pid ?? 0, "SIGKILL");
-  expect(await run.exited).toEqual({ code: 1, signal: null });
-  expect(run.stderr).toContain("The worker ended");
-  await expectNothingLeft(started);
-});
+test.each([
+  ["a worker", "worker/main.ts", "The worker ended"],
+  ["an application", "server.ts", "The to-do application ended"],
+])(
+  "%s that dies ends the run with exit code 1",
+  async (_, program, message) => {
+    start();
+    await invitation();
+    const started = descendants(run.pid);
+    process.kill(processIn(started, program)?.pid ?? 0, "SIGKILL");
+    expect(await run.exited).toEqual({ code: 1, signal: null });
+    expect(run.stderr).toContain(message);
+    await expectNothingLeft(started);
+  },
+);
 
 test("with DB_HOST the worker runs on that database, and its changes appear live", async () => {
   await using cluster = await Cluster.start();
@@ -139,7 +156,8 @@ function table(stdout: string): (string | undefined)[][] {
     expect(committedAt).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00$/);
     const { user_id, endpoint, method, SQL } = JSON.parse(context ?? "");
     expect(user_id).toBe(187234);
-    expect(SQL).toMatch(/^(INSERT INTO|UPDATE|DELETE FROM) todo /);
+    // With placeholders for all values.
+    expect(SQL).toMatch(/^(insert into|update|delete from) "todo" [^'\d]*$/);
     return [key, operation, before, after, endpoint, method];
   });
 }
@@ -168,8 +186,25 @@ interface Process {
   readonly command: string;
 }
 
-function workerIn(processes: readonly Process[]): Process | undefined {
-  return processes.find(({ command }) => command.includes("worker/main.ts"));
+const workerIn = (processes: readonly Process[]) =>
+  processIn(processes, "worker/main.ts");
+
+function processIn(
+  processes: readonly Process[],
+  program: string,
+): Process | undefined {
+  return processes.find(({ command }) => command.endsWith(` ${program}`));
+}
+
+/** The `curl` line, as what it sends. */
+function proposedRequest(stdout: string): { url: string; init: RequestInit } {
+  const line = /^ *curl (\S+) -H '(.+)' -H '(.+)' -d '(.+)'$/m.exec(stdout);
+  const [, url = "", user = "", type = "", body = ""] = line ?? [];
+  const headers = [user, type].map((header) => header.split(": "));
+  return {
+    url,
+    init: { method: "POST", headers: Object.fromEntries(headers), body },
+  };
 }
 
 function descendants(ancestor: number): Process[] {

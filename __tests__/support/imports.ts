@@ -24,7 +24,11 @@ export async function importsOf(
     metafile: true,
     outdir: "unused",
     platform: "node",
+    // The one that allows a top-level await.
+    format: "esm",
     packages: "external",
+    // No `paths`: a package is a package also where its source is at hand.
+    tsconfigRaw: {},
     logLevel: "silent",
   });
   const files = Object.keys(metafile.inputs).map((path) =>
