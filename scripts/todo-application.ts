@@ -30,8 +30,8 @@ export class TodoApplication implements AsyncDisposable {
 
   /**
    * As its own `npm start` does, on a free port. tsx takes the package from its
-   * source, by `paths` of the tsconfig.json above the folder: on a clean clone
-   * nothing is built, and a build would cost a second at each start.
+   * source, by `paths` of the tsconfig.json above the folder: a clean clone has
+   * no `dist/`, and one that is there may be old.
    */
   static spawn(databaseUrl: string): TodoApplication {
     return new TodoApplication(

@@ -3,6 +3,8 @@
  * alone: path, and why their subject cannot depend on the server's version.
  */
 export const ONCE: Readonly<Record<string, string>> = {
+  "__tests__/mikro-orm/example.pg.test.ts":
+    "whose context the example sends, as below",
   "__tests__/mikro-orm/operations.pg.test.ts":
     "what MikroORM sends; what the server makes of it is in messages.pg.test.ts",
   "__tests__/mikro-orm/recipes.pg.test.ts":
