@@ -6,7 +6,13 @@ import { setTimeout as sleep } from "node:timers/promises";
  * those waits. It costs nothing where the probe gives something earlier.
  */
 const defaultTimeoutMs = 90_000;
-const pollIntervalMs = 20;
+const minPauseMs = 20;
+const maxPauseMs = 1_000;
+/**
+ * Pauses are that many times as long as the probe took: a probe that counts a
+ * million rows without a pause has a processor of those that it waits for.
+ */
+const pausesPerProbe = 4;
 
 /**
  * Waits until the probe gives something. An error of the probe counts as "not
@@ -20,6 +26,7 @@ export async function eventually<T>(
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     let cause: unknown;
+    const startedMs = performance.now();
     try {
       const found = await probe();
       if (found !== undefined && found !== false) return found;
@@ -32,6 +39,7 @@ export async function eventually<T>(
         cause,
       });
     }
-    await sleep(pollIntervalMs);
+    const pauseMs = pausesPerProbe * (performance.now() - startedMs);
+    await sleep(Math.min(Math.max(pauseMs, minPauseMs), maxPauseMs));
   }
 }

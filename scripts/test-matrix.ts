@@ -1,14 +1,20 @@
 /**
  * The integration suite on every supported version of PostgreSQL, one version
- * after the other. The newest one's run is the whole suite. The last line
- * counts everything that ran.
+ * after the other. The newest one's run is the whole suite, and the VPN's tests
+ * run beside the older ones. The last line counts everything that ran.
  */
-import { spawn } from "node:child_process";
+import {
+  type ChildProcess,
+  type StdioOptions,
+  spawn,
+} from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import {
   MAJOR_VARIABLE,
@@ -28,6 +34,9 @@ const root = dirname(__dirname);
  * and keeps to jest.config.js.
  */
 const WORKERS = "4";
+/** From a run's end to that of what it said. */
+const OUTPUT_PATIENCE_MS = 5_000;
+const OUTPUT: StdioOptions = ["inherit", "pipe", "pipe"];
 
 const program = new Command()
   .name("npm run test:matrix --")
@@ -39,7 +48,7 @@ const program = new Command()
     readMajors,
     SUPPORTED_MAJORS,
   )
-  .option("--vpn", "after them npm run test:vpn, which needs root")
+  .option("--vpn", "also npm run test:vpn, which needs root")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
 
@@ -55,37 +64,87 @@ async function testMatrix(
   patterns: readonly string[],
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "bemi-matrix-"));
-  const all: TestCounts[] = [];
-  const lines: string[] = [];
+  const versions = newestFirst(majors).map(
+    (major): Run => ({
+      name: `PostgreSQL ${major}`,
+      start: (results) => jest(major, patterns, results),
+    }),
+  );
+  // The newest one's run measures memory and delay, and has the machine alone.
+  const alone = majors.includes(NEWEST_MAJOR) ? 1 : 0;
+  const lanes = [
+    versions.slice(alone),
+    vpn ? [{ name: "VPN", start: testVpn }] : [],
+  ];
   try {
-    const runs = [
-      ...newestFirst(majors).map((major) => ({
-        name: `PostgreSQL ${major}`,
-        run: (results: string) => jest(major, patterns, results),
-      })),
-      ...(vpn ? [{ name: "VPN", run: testVpn }] : []),
-    ];
-    for (const { name, run } of runs) {
-      console.error(`\n${name}\n`);
-      const results = join(folder, `${name}.json`);
-      const startedMs = performance.now();
-      await run(results);
-      const text = await readFile(results, "utf8").catch(() => undefined);
-      if (text === undefined) {
-        console.error(
-          `The run "${name}" ended without results; what it said is above.`,
-        );
-        process.exitCode = 1;
-        return;
-      }
-      const counts = countTests(JSON.parse(text));
-      const seconds = Math.round((performance.now() - startedMs) / 1000);
-      all.push(counts);
-      lines.push(`${name}: ${totalLine([counts])}, ${seconds} s`);
-    }
+    const outcomes = await inTurn(versions.slice(0, alone), folder);
+    const beside = lanes.map((runs) => inTurn(runs, folder));
+    outcomes.push(...(await Promise.all(beside)).flat());
+    report(outcomes);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+interface Run {
+  readonly name: string;
+  /** Jest's results are in that file, unless it fails before it has any. */
+  readonly start: (results: string) => ChildProcess;
+}
+
+interface Outcome {
+  readonly name: string;
+  readonly counts: TestCounts;
+  readonly seconds: number;
+}
+
+/** One after the other, each to its end, whatever the outcome. */
+async function inTurn(
+  runs: readonly Run[],
+  folder: string,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const { name, start } of runs) {
+    console.error(`\n${name}\n`);
+    const results = join(folder, `${name}.json`);
+    const startedMs = performance.now();
+    const child = start(results);
+    // Two may speak at once: whose a line is has to be seen.
+    for (const stream of [child.stdout, child.stderr])
+      if (stream)
+        createInterface({ input: stream }).on("line", (line) =>
+          console.error(`${name}: ${line}`),
+        );
+    const closed = once(child, "close");
+    await once(child, "exit");
+    // What a test has left running may hold its output for ever.
+    await Promise.race([
+      closed,
+      sleep(OUTPUT_PATIENCE_MS, undefined, { ref: false }),
+    ]);
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    const text = await readFile(results, "utf8").catch(() => undefined);
+    if (text === undefined)
+      console.error(
+        `The run "${name}" ended without results; what it said is above.`,
+      );
+    const counts = text ? countTests(JSON.parse(text)) : NO_RESULTS;
+    outcomes.push({ name, counts, seconds });
+  }
+  return outcomes;
+}
+
+/** As a file that fails before its first test. */
+const NO_RESULTS: TestCounts = { passed: 0, failed: 1, skipped: 0 };
+
+function report(outcomes: readonly Outcome[]): void {
+  const lines = outcomes.map(
+    ({ name, counts, seconds }) =>
+      `${name}: ${totalLine([counts])}, ${seconds} s`,
+  );
+  const all = outcomes.map(({ counts }) => counts);
   console.log([...lines, totalLine(all)].join("\n"));
   process.exitCode = all.some(({ failed }) => failed > 0) ? 1 : 0;
 }
@@ -95,14 +154,13 @@ function newestFirst(majors: readonly SupportedMajor[]) {
   return majors.toSorted((one, other) => other - one);
 }
 
-/** Runs to the end, whatever the outcome: that is in `results`. */
-async function jest(
+function jest(
   major: SupportedMajor,
   patterns: readonly string[],
   results: string,
-): Promise<void> {
+): ChildProcess {
   const selection = major === NEWEST_MAJOR ? [] : onEveryVersion();
-  const child = spawn(
+  return spawn(
     process.execPath,
     [
       createRequire(__filename).resolve("jest/bin/jest"),
@@ -114,20 +172,18 @@ async function jest(
     {
       cwd: root,
       env: { ...process.env, [MAJOR_VARIABLE]: String(major) },
-      stdio: ["inherit", "inherit", "inherit"],
+      stdio: OUTPUT,
     },
   );
-  await once(child, "exit");
 }
 
 /** A process of its own, which clears away what its tests have left. */
-async function testVpn(results: string): Promise<void> {
-  const child = spawn(
+function testVpn(results: string): ChildProcess {
+  return spawn(
     process.execPath,
     ["--import", "tsx", "scripts/test-vpn.ts", "--json", results],
-    { cwd: root, stdio: "inherit" },
+    { cwd: root, stdio: OUTPUT },
   );
-  await once(child, "exit");
 }
 
 function onEveryVersion(): readonly string[] {

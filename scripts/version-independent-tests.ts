@@ -19,16 +19,24 @@ export const ONCE: Readonly<Record<string, string>> = {
     "npm start: terminal, signals and output",
   "__tests__/worker/documented-queries.pg.test.ts":
     "whether each query has an index; five million rows are loaded for it",
+  "__tests__/worker/failover.pg.test.ts":
+    "its source is of 17, whatever the version of the run",
   "__tests__/worker/frozen.pg.test.ts":
     "what the worker makes of a server that does not answer",
+  "__tests__/worker/full-destination.pg.test.ts":
+    "the worker's patience while a destination has no room",
   "__tests__/worker/half-open.pg.test.ts":
     "what the worker makes of a network that swallows everything",
+  "__tests__/worker/idle-slot.pg.test.ts":
+    "its source is of 18, whatever the version of the run",
   "__tests__/worker/late-context.pg.test.ts":
     "what the worker does with rows that it has handed on already",
   "__tests__/worker/latency.pg.test.ts":
     "the worker's own delay from commit to row",
   "__tests__/worker/memory.pg.test.ts":
     "the worker's memory, whatever the server sends",
+  "__tests__/worker/moving-name.pg.test.ts":
+    "how often and where the worker looks a name up",
   "__tests__/worker/outage.pg.test.ts":
     "the worker's patience while a destination is away or locked",
   "__tests__/worker/password-rotation.pg.test.ts":

@@ -23,7 +23,7 @@ export class WorkerProcess extends LoggedProcess {
       throw new Error(`${bundle} is missing; "npm run build" says why.`);
     const worker = new WorkerProcess(
       process.execPath,
-      [...nodeOptions, "--enable-source-maps", bundle, ...args],
+      [...nodeOptions, bundle, ...args],
       { env: { PATH: process.env.PATH, ...env } },
     );
     // By this mark global-setup.ts ends what a test left running.
