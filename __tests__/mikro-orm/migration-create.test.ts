@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { mikroModules, nodeFor } from "../support/mikro-application";
 import { projectWithPackage } from "../support/mikro-package";
 
 let installed: string;
@@ -16,9 +17,7 @@ let installed: string;
 let program: string;
 let project: string;
 beforeAll(() => {
-  installed = projectWithPackage([
-    join(__dirname, "../../node_modules/@mikro-orm"),
-  ]);
+  installed = projectWithPackage([mikroModules("6")]);
   const folder = join(installed, "node_modules/@bemi-db/mikro-orm");
   const { bin } = JSON.parse(
     readFileSync(join(folder, "package.json"), "utf8"),
@@ -95,23 +94,33 @@ test("the example's migration is what the command writes", () => {
 });
 
 test.each([
-  ["module", "async"],
-  ["commonjs", "async"],
-])("the migration of a project with type %s runs as it is", (type) => {
-  writeFileSync(join(project, "package.json"), JSON.stringify({ type }));
-  create();
-  const runner = `import("./src/migrations/${migrations()[0]}").then(async (all) => {
+  ["6", "module"],
+  ["6", "commonjs"],
+  ["7", "module"],
+  // It requires what is ES modules alone.
+  ["7", "commonjs"],
+] as const)(
+  "on MikroORM %s the migration of a project with type %s runs as it is",
+  (version, type) => {
+    if (version === "7")
+      project = mkdtempSync(
+        join(projectWithPackage([mikroModules("7")]), "project-"),
+      );
+    writeFileSync(join(project, "package.json"), JSON.stringify({ type }));
+    create();
+    const runner = `import("./src/migrations/${migrations()[0]}").then(async (all) => {
     const Migration = Object.values(all).find((one) => typeof one === "function");
     const migration = new Migration({}, { get: () => {} });
     await migration.up();
     console.log(String(migration.getQueries()[0]).includes("CREATE EVENT TRIGGER"));
   })`;
-  const run = spawnSync(process.execPath, ["-e", runner], {
-    cwd: project,
-    encoding: "utf8",
-  });
-  expect(run).toMatchObject({ stdout: "true\n", stderr: "" });
-});
+    const run = spawnSync(nodeFor(version), ["-e", runner], {
+      cwd: project,
+      encoding: "utf8",
+    });
+    expect(run).toMatchObject({ stdout: "true\n", stderr: "" });
+  },
+);
 
 test("the language of the migrations that are there, or what --emit says, goes before the project's", () => {
   writeFileSync(join(project, "package.json"), "{}");

@@ -4,6 +4,7 @@ import { bemiUpSql } from "../../mikro-orm/source/up-sql";
 import { Cluster } from "../../scripts/cluster";
 import {
   by,
+  EMIT,
   traces,
   trackedSource,
   withTrigger,
@@ -80,6 +81,68 @@ test("of other roles have it, and a search_path full of traps changes nothing", 
   await client.query("RESET ROLE; RESET search_path");
   expect(await withTrigger(client)).toEqual(["public.mine", "trap.theirs"]);
   expect(warnings).toEqual([]);
+});
+
+test("of other roles have it however they are made, and with nothing but the right to make them", async () => {
+  await using source = await trackedSource(
+    cluster,
+    `CREATE TABLE mine (id int); CREATE TABLE parted (id int) PARTITION BY LIST (id);
+     CREATE TABLE later (id int)`,
+  );
+  const { client, database } = source;
+  const role = `maker_${database}`;
+  await client.query(
+    `CREATE ROLE ${role}; CREATE SCHEMA own AUTHORIZATION ${role};
+     REVOKE EXECUTE ON FUNCTION ${EMIT} FROM PUBLIC; SET ROLE ${role}`,
+  );
+  const warnings = warningsOf(client);
+  // Operators and types stand in the way as functions do.
+  await client.query(
+    `CREATE FUNCTION own.never(name, name) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE 'caught'; END$$;
+     CREATE OPERATOR own.= (FUNCTION = own.never, LEFTARG = name, RIGHTARG = name);
+     CREATE DOMAIN own.text AS pg_catalog.text CHECK (false);
+     CREATE TEMP TABLE pg_trigger (id int); CREATE TEMP TABLE pg_class (id int);
+     SET search_path = own, pg_temp, pg_catalog`,
+  );
+  await client.query("CREATE TABLE own.made_as AS SELECT 1 AS id");
+  await client.query("SELECT 1 AS id INTO own.selected_into");
+  await client.query("CREATE TABLE own.empty AS SELECT 1 AS id WITH NO DATA");
+  await client.query("CREATE TABLE own.alike (LIKE own.made_as)");
+  await client.query("CREATE TABLE own.heir () INHERITS (own.made_as)");
+  await client.query("ALTER TABLE own.alike RENAME TO renamed");
+  await client.query("CREATE TABLE own.alike (id int)");
+  await client.query("DO 'BEGIN CREATE TABLE own.within (id int); END'");
+  await client.query(
+    "CREATE TABLE own.parted (id int) PARTITION BY LIST (id); CREATE TABLE own.alone (id int); ALTER TABLE own.parted ATTACH PARTITION own.alone DEFAULT",
+  );
+  await client.query(`${by("a")} INSERT INTO own.made_as VALUES (2)`);
+  await client.query("DISCARD TEMP; RESET search_path; RESET ROLE");
+  await client.query("ALTER TABLE parted ATTACH PARTITION later DEFAULT");
+  expect(warnings).toEqual([]);
+  const made = [
+    ...["made_as", "selected_into", "empty", "renamed", "alike", "heir"],
+    ...["within", "parted", "alone"],
+  ].map((name) => `own.${name}`);
+  expect(await withTrigger(client)).toEqual(
+    ["public.mine", "public.parted", "public.later", ...made].sort(),
+  );
+});
+
+test("of a role that may not enter the schema are made, with a warning", async () => {
+  await using source = await trackedSource(cluster, "");
+  const { client, database } = source;
+  const role = `outside_${database}`;
+  await client.query(
+    `CREATE ROLE ${role}; CREATE SCHEMA theirs AUTHORIZATION ${role};
+     REVOKE USAGE ON SCHEMA _bemi FROM PUBLIC; SET ROLE ${role}`,
+  );
+  const warnings = warningsOf(client);
+  await client.query("CREATE TABLE theirs.t AS SELECT 1 AS id");
+  expect(warnings).toEqual([
+    "bemi: changes of the new table have no context: permission denied for schema _bemi",
+  ]);
+  await client.query("RESET ROLE; CALL _bemi.create_triggers()");
+  expect(await withTrigger(client)).toEqual(["theirs.t"]);
 });
 
 test("that belong to somebody else are left out with a warning, and nothing fails", async () => {

@@ -3,7 +3,7 @@
  * package and one version of MikroORM, each in the module format of its time.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { LoggedProcess } from "../../scripts/logged-process";
@@ -22,9 +22,18 @@ import express, { type Request } from "express";
 export type MikroOrmVersion = "6" | "7";
 export type ModuleFormat = "cjs" | "esm";
 
-/** The folder of its packages. */
+/** The folder of its packages; of another release where MIKRO_ORM_6 or _7 says so. */
 export function mikroModules(version: MikroOrmVersion): string {
-  return join(version === "7" ? seven : root, "node_modules", "@mikro-orm");
+  return (
+    process.env[`MIKRO_ORM_${version}`] ??
+    join(version === "7" ? seven : root, "node_modules", "@mikro-orm")
+  );
+}
+
+/** As in 6.6. */
+export function mikroRelease(version: MikroOrmVersion): number {
+  const file = join(mikroModules(version), "core", "package.json");
+  return Number.parseFloat(JSON.parse(readFileSync(file, "utf8")).version);
 }
 
 /** What runs it: MikroORM 7 needs Node 22.17 or later. */
@@ -42,6 +51,7 @@ export function nodeFor(version: MikroOrmVersion): string {
 export class MikroApplication {
   private constructor(
     readonly version: MikroOrmVersion,
+    private readonly format: ModuleFormat,
     private readonly program: string,
   ) {}
 
@@ -73,18 +83,23 @@ export class MikroApplication {
       tsconfigRaw: {},
       logLevel: "warning",
     });
-    return new MikroApplication(version, program);
+    return new MikroApplication(version, format, program);
   }
 
   /** What the compiler has against it, strictly; empty when nothing. */
-  async compile(text: string): Promise<string> {
-    const file = join(dirname(this.program), "configuration.ts");
+  async compile(
+    text: string,
+    resolution: "nodenext" | "node16" | "bundler" = "nodenext",
+  ): Promise<string> {
+    const extension = this.format === "esm" ? "mts" : "cts";
+    const file = join(dirname(this.program), `configuration.${extension}`);
     writeFileSync(file, `${IMPORTS}${text}`);
     const tsc = join(root, "node_modules", ".bin", "tsc");
+    const module = resolution === "bundler" ? "esnext" : resolution;
     const options = [
       ...["--noEmit", "--strict", "--skipLibCheck", "--types", "node"],
-      ...["--module", "nodenext", "--target", "es2023"],
-      ...["--ignoreConfig", file],
+      ...["--module", module, "--moduleResolution", resolution],
+      ...["--target", "es2023", "--ignoreConfig", file],
     ];
     const { stdout } = spawnSync(tsc, options, {
       cwd: dirname(this.program),
