@@ -30,11 +30,6 @@ export async function traces(client: Client): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-interface LoggedMessage {
-  readonly type: string;
-  readonly content: string;
-}
-
 /** What a slot sees of the writes: types of messages (M, I, U, D, T) and texts. */
 export async function logOf(
   { client, database }: Source,
@@ -44,21 +39,30 @@ export async function logOf(
     `SELECT pg_create_logical_replication_slot('${database}', 'pgoutput')`,
   );
   await write();
-  const { rows } = await client.query<LoggedMessage>(
-    `SELECT chr(get_byte(data, 0)) AS type, encode(data, 'escape') AS content
-       FROM pg_logical_slot_get_binary_changes('${database}', NULL, NULL,
-         'proto_version', '1', 'publication_names', 'everything', 'messages', 'true')`,
+  const { rows } = await client.query<{ data: Buffer }>(
+    `SELECT data FROM pg_logical_slot_get_binary_changes('${database}', NULL, NULL,
+       'proto_version', '1', 'publication_names', 'everything', 'messages', 'true')`,
   );
   await client.query(`SELECT pg_drop_replication_slot('${database}')`);
+  const messages = rows.map(({ data }) => ({
+    type: String.fromCharCode(data[0] ?? 0),
+    data,
+  }));
   return {
-    types: rows
+    types: messages
       .map(({ type }) => type)
       .filter((type) => "MIUDT".includes(type))
       .join(""),
-    contexts: rows
+    contexts: messages
       .filter(({ type }) => type === "M")
-      .map(({ content }) => /\{.*\}/s.exec(content)?.[0] ?? content),
+      .map(({ data }) => contentOf(data)),
   };
+}
+
+/** Behind type, flags, position, prefix and length; a position can have any byte. */
+function contentOf(message: Buffer): string {
+  const prefixEnd = message.indexOf(0, 1 + 1 + 8);
+  return message.subarray(prefixEnd + 1 + 4).toString();
 }
 
 /** A comment as packages write it. */
