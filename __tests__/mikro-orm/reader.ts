@@ -21,53 +21,14 @@ import {
   type UndoOptions,
   undoSql,
 } from "@bemi-db/mikro-orm";
-import { EntitySchema, MikroORM } from "@mikro-orm/postgresql";
-
-class Todo {
-  id!: bigint;
-  title!: string;
-  amount: string | null = null;
-  data: unknown = null;
-  doc: unknown = null;
-  seenAt: Date | null = null;
-  done = false;
-}
-
-const todos = new EntitySchema<Todo>({
-  class: Todo,
-  tableName: "todo",
-  properties: {
-    id: { type: "bigint", primary: true },
-    title: { type: "text" },
-    amount: { type: "decimal", nullable: true },
-    data: { type: "json", nullable: true },
-    doc: { type: "json", columnType: "json", nullable: true },
-    seenAt: { type: "datetime", fieldName: "seen_at", nullable: true },
-    done: { type: "boolean" },
-  },
-});
-
-class Event {
-  id!: number;
-  day!: string;
-  what!: string;
-}
-
-const events = new EntitySchema<Event>({
-  class: Event,
-  tableName: "event",
-  properties: {
-    id: { type: "number", primary: true },
-    day: { type: "string", primary: true },
-    what: { type: "text" },
-  },
-});
+import { MikroORM } from "@mikro-orm/postgresql";
+import { Event, events, Todo, todos } from "./reader-entities";
+import { examples } from "./reading-examples";
 
 async function main(): Promise<void> {
   const orm = await MikroORM.init({
     clientUrl: String(process.env.DATABASE_URL),
-    entities:
-      process.env.CHANGES === "alone" ? [Change] : [todos, events, Change],
+    entities: [todos, events, Change],
     extensions: [BemiExtension],
   });
   const server = createServer(async (request, response) => {
@@ -114,8 +75,8 @@ async function call(
   orm: MikroORM,
   name: string,
   args: readonly unknown[],
+  em = orm.em.fork(),
 ): Promise<unknown> {
-  const em = orm.em.fork();
   const [first] = args;
   const key = args[1] as RecordKey;
   const options = args[2] as HistoryOptions;
@@ -140,6 +101,10 @@ async function call(
       return undoSql(em, first as ChangeId[], args[1] as UndoOptions);
     case "undoContext":
       return undoSql(em, changesByContext(em, first as JsonObject));
+    case "examples":
+      return examples(orm, String(first), String(args[1]));
+    case "explained":
+      return explained(orm, String(first), args.slice(1));
     case "write":
       return write(em);
     case "drift":
@@ -149,6 +114,26 @@ async function call(
     default:
       throw new Error(name);
   }
+}
+
+/** The answer, and the plan of each statement that it took. */
+async function explained(
+  orm: MikroORM,
+  name: string,
+  args: readonly unknown[],
+): Promise<unknown> {
+  const plans: unknown[] = [];
+  const em = orm.em.fork();
+  const execute = em.execute.bind(em);
+  em.execute = (async (query: string, params?: unknown[]) => {
+    const [row] = await execute(`explain (format json) ${query}`, params);
+    const [{ Plan }] = (row as Record<string, [{ Plan: unknown }]>)[
+      "QUERY PLAN"
+    ] as [{ Plan: unknown }];
+    plans.push(Plan);
+    return execute(query, params);
+  }) as typeof em.execute;
+  return { answer: await call(orm, name, args, em), plans };
 }
 
 /** JSON has no undefined, which says something else than null. */

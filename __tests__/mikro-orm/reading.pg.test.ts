@@ -1,7 +1,7 @@
 /** Changes that the real worker stored, read back by the packed package. */
 import { Cluster } from "../../scripts/cluster";
 import { ChangesReader } from "../support/changes-reader";
-import { TrackedDatabase } from "../support/tracked-database";
+import { identitySql, TrackedDatabase } from "../support/tracked-database";
 
 const BIG = "9007199254740993";
 const NUMERIC = "1234567890123456789012345678901234567.890";
@@ -11,6 +11,10 @@ const SCHEMA = `
   CREATE TABLE event (id int, day date, what text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
   CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
   CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+  CREATE TABLE large (id int PRIMARY KEY, a text, n int);
+  CREATE TABLE toasted (id int PRIMARY KEY, big text, n int);
+  ALTER TABLE toasted ALTER big SET STORAGE EXTERNAL;
+  INSERT INTO toasted VALUES (2, repeat('y', 5000), 1);
   CREATE TABLE keyless (a int);
   CREATE SCHEMA other;
   CREATE TABLE other.todo (id bigint PRIMARY KEY, title text);
@@ -22,8 +26,9 @@ beforeAll(async () => {
   cluster = await Cluster.start({ settings: { fsync: "off" } });
   tracked = await TrackedDatabase.start(cluster, {
     schema: SCHEMA,
-    env: { TRACK_TABLES: "*.*" },
+    env: { TRACK_TABLES: "*.*", MAX_VALUE_BYTES: "20000" },
   });
+  await tracked.sql(identitySql("toasted", "DEFAULT"));
   await write();
 });
 afterAll(async () => {
@@ -60,6 +65,10 @@ async function write(): Promise<void> {
       "elsewhere",
       "INSERT INTO other.todo VALUES (77, 'other schema'); INSERT INTO keyless VALUES (1)",
     ],
+    ["large", "INSERT INTO large VALUES (1, repeat('x', 30000), 1)"],
+    ["toasted", "INSERT INTO toasted VALUES (1, repeat('x', 5000), 1)"],
+    ["unchanged", "UPDATE toasted SET n = 2"],
+    ["unchanged again", "UPDATE toasted SET n = 3"],
     ["truncated", "TRUNCATE todo"],
     ["after", "INSERT INTO todo (id, title) VALUES (78, 'after')"],
     [
@@ -250,6 +259,45 @@ describe.each(["6", "7"] as const)("MikroORM %s", (version) => {
       values: { what: "two" },
     });
     expect(await asOf(event, [1, "2026-01-05"], last)).toBeNull();
+  });
+
+  test("a value that was not sent is the last known one, and one that nobody knows is said to be", async () => {
+    const toasted = { table: "toasted", key: ["id"] };
+    expect(await asOf(toasted, 1, "unchanged again")).toEqual({
+      values: { id: 1, big: "x".repeat(5_000), n: 3 },
+      unknown: [],
+    });
+    expect(await asOf(toasted, 2, "unchanged again")).toEqual({
+      values: { id: 2, n: 3 },
+      unknown: ["big"],
+    });
+    const large = { table: "large", key: "id" };
+    const omitted = { values: { id: 1, n: 1 }, unknown: ["a"] };
+    expect(await asOf(large, 1, "large")).toEqual(omitted);
+    const [row] = await reader.call<object[]>("table", large, times.large);
+    expect(row).toEqual({ primaryKey: "1", ...omitted });
+    // Before its first change nothing but the key is known, or not even that.
+    expect(await asOf(toasted, 2, "start")).toBe("unknown");
+  });
+
+  test("several databases in one table are told apart, or not answered", async () => {
+    const { client } = tracked.destination;
+    const copied = await client.query(
+      `INSERT INTO changes SELECT ('00000000-0000-8000-8000-00000000000' || $1)::uuid, created_at, 'other', schema, "table", primary_key, operation, before, jsonb_set(after, '{title}', '"of the other"'), context, committed_at, queued_at, transaction_id, position
+         FROM changes WHERE "table" = 'todo' AND primary_key = '78'`,
+      [version],
+    );
+    expect(copied.rowCount).toBe(1);
+    await expect(reader.call("history", "Todo", 78)).rejects.toThrow(
+      "several databases (other, source_",
+    );
+    await expect(asOf("Todo", 78, "after")).rejects.toThrow("of several");
+    await expect(tableAt("Todo", "after")).rejects.toThrow("of several");
+    const options = { database: "other" };
+    expect(await reader.call("history", "Todo", 78, options)).toMatchObject([
+      { after: { values: { title: "of the other" } } },
+    ]);
+    await client.query("DELETE FROM changes WHERE database = 'other'");
   });
 
   test("MikroORM's schema tools neither make, change nor drop the worker's tables", async () => {

@@ -45,21 +45,29 @@ export async function recordChanges(
   const underKey = oneOf("primary_key", texts);
   const arms = [
     all([...common, underKey]),
-    all([
-      ...common,
-      movedFrom(objects),
-      sql(`not (${underKey.text})`, ...texts),
-    ]),
+    {
+      ...all([
+        ...common,
+        sql("operation = 'UPDATE'"),
+        sql(`not (${underKey.text})`, ...texts),
+      ]),
+      first: all([contained(objects), ...within(reading)]),
+    },
     ...(truncates ? [all([...common, sql("operation = 'TRUNCATE'")])] : []),
   ];
   const rows = await readChanges(em, arms, options);
-  refuseSeveralSources(table, rows);
+  const [found] = rows;
+  if (found && reading.database === undefined) {
+    const another = sql("database <> ?", found.database);
+    const arm = all([...common, underKey, another]);
+    const others = await readChanges(em, [arm], { limit: 1 });
+    refuseSeveralSources(table, [...rows, ...others]);
+  }
   return rows;
 }
 
-function movedFrom(objects: readonly string[]): Sql {
-  const contained = objects.map(() => "before @> ?::jsonb").join(" or ");
-  return sql(`operation = 'UPDATE' and (${contained})`, ...objects);
+function contained(objects: readonly string[]): Sql {
+  return sql(objects.map(() => "before @> ?::jsonb").join(" or "), ...objects);
 }
 
 /** Two databases can have the same table and key, and neither is the answer. */
@@ -67,7 +75,7 @@ export function refuseSeveralSources(
   { table }: Table<object>,
   rows: readonly ChangeRow[],
 ): void {
-  const sources = [...new Set(rows.map(({ database }) => database))];
+  const sources = [...new Set(rows.map(({ database }) => database))].sort();
   if (sources.length > 1)
     throw new Error(
       `changes holds "${table}" of several databases (${sources.join(", ")}); say which with the option database`,

@@ -5,6 +5,7 @@ import {
   type ChangeRow,
   ofTable,
   readChanges,
+  relation,
   sql,
   type Time,
   timeText,
@@ -88,8 +89,8 @@ async function decidingChanges(
   const until = timeText(at);
   const rows = await em.execute(
     `select ${CHANGE_COLUMNS}, is_earlier as "isEarlier" from (
-       select distinct on (primary_key) *, ${isEarlier} as is_earlier from public.changes where ${where.text}
-        order by primary_key, ${isEarlier} desc, case when ${isEarlier} then id end desc nulls last, id limit ${PAGE}
+       select distinct on (primary_key, database) *, ${isEarlier} as is_earlier from public.changes where ${where.text}
+        order by primary_key, database, ${isEarlier} desc, case when ${isEarlier} then id end desc nulls last, id limit ${PAGE}
      ) as changes order by changes.primary_key`,
     [until, ...where.params, until, until],
   );
@@ -108,13 +109,13 @@ async function movedAway(
   const moved = all([
     ofTable(table),
     sql("database = one.database and operation = 'UPDATE'"),
-    sql("before @> one.key and primary_key <> one.primary_key"),
+    sql("primary_key <> one.primary_key"),
     sql("id > one.id and committed_at <= ?::timestamptz", timeText(at)),
   ]);
   const values = present.map(() => "(?::uuid, ?, ?, ?::jsonb)").join(", ");
   const rows = await em.execute(
     `select id::text from (
-       select one.id, (select true from public.changes where ${moved.text} limit 1) as moved
+       select one.id, (select true from ${relation(sql("before @> one.key"))} where ${moved.text} limit 1) as moved
          from (values ${values}) as one (id, database, primary_key, key)
      ) as each where moved`,
     [

@@ -67,6 +67,22 @@ export function insertSql(
   SELECT ${columns.map((one) => `u.${one}`).join(", ")} FROM pg_catalog.${source} AS u`;
 }
 
+/**
+ * With less than a full replica identity a DELETE has the key alone, and the rest
+ * of the row would come back as its defaults. Whether the key is all that the
+ * table has, the server knows; undefined where there is more.
+ */
+export function wholeRowCheck(row: ChangeRow): string | undefined {
+  const values = [...membersOf(row.before).values()].map(textOf);
+  const key = keyParts(row.primaryKey ?? "") ?? [row.primaryKey];
+  if (values.length !== key.length) return undefined;
+  if (!values.every((value) => key.includes(value))) return undefined;
+  return `  IF (SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid = ${literal(tableName(row))}::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped) <> ${key.length} THEN
+    RAISE EXCEPTION USING MESSAGE = ${literal(`nothing was undone: ${titleOf(row)}: the trail has its key and not the rest of its row`)};
+  END IF;
+`;
+}
+
 /** Those of a deleted row that can be written. */
 export function columnsOf(
   { before }: ChangeRow,

@@ -12,6 +12,7 @@ import {
   refuse,
   type UndoneTable,
   undoStatement,
+  wholeRowCheck,
 } from "./undo-statement";
 
 export type TableOf = (row: ChangeRow) => UndoneTable;
@@ -65,8 +66,9 @@ function singleStep(row: ChangeRow, tableOf: TableOf): string {
   const statement = undoStatement(row, tableOf(row));
   if (statement === undefined)
     return `  -- The ${titleOf(row)} changed nothing that can be written.\n`;
+  const check = row.operation === "DELETE" ? wholeRowCheck(row) : undefined;
   return `  -- ${titleOf(row)}
-  ${statement};
+${check ?? ""}  ${statement};
   GET DIAGNOSTICS undone = ROW_COUNT;
   IF undone <> 1 THEN
     RAISE EXCEPTION USING MESSAGE = ${complaint(row)};
@@ -80,13 +82,18 @@ function jointStep(rows: readonly ChangeRow[], tableOf: TableOf): string {
     ({ comment, statement }, n) =>
       `u${n + 1} AS (\n  ${comment}\n  ${statement}\n  RETURNING 1)`,
   );
-  const checks = parts.map(
+  const cases = parts.map(
     ({ row, count }, n) =>
       `WHEN (SELECT count(*) FROM u${n + 1}) <> ${count} THEN ${complaint(row)}`,
   );
+  const deletes = rows.filter(({ operation }) => operation === "DELETE");
+  const onePerTable = new Map(
+    deletes.map((row) => [JSON.stringify([row.schema, row.table]), row]),
+  );
+  const checks = [...onePerTable.values()].map((row) => wholeRowCheck(row));
   return `  -- Together, since rows can refer to each other
-  WITH ${queries.join(", ")}
-  SELECT CASE ${checks.join("\n    ")} END INTO complaint;
+${checks.join("")}  WITH ${queries.join(", ")}
+  SELECT CASE ${cases.join("\n    ")} END INTO complaint;
   IF complaint IS NOT NULL THEN
     RAISE EXCEPTION USING MESSAGE = complaint;
   END IF;
