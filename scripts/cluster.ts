@@ -18,6 +18,7 @@ import {
   serverEnvironment,
   writeFiles,
 } from "./data-folder";
+import { templatePassword } from "./data-folder-template";
 import { freePort } from "./free-port";
 import { findBinaries, type PostgresBinaries } from "./postgres-binaries";
 import {
@@ -88,7 +89,7 @@ export class Cluster implements AsyncDisposable {
   /** Resolves when the server takes connections. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), "bemi-postgres-"));
-    const password = randomBytes(12).toString("hex");
+    const password = templatePassword() ?? randomBytes(12).toString("hex");
     const { place } = options;
     let cluster: Cluster | undefined;
     try {
@@ -96,6 +97,7 @@ export class Cluster implements AsyncDisposable {
       const binaries = await findBinaries(major, folder);
       await createDataFolder(binaries, {
         dataFolder: join(folder, "data"),
+        major,
         user: "postgres",
         password,
         settings: {

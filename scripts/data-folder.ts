@@ -2,7 +2,9 @@ import { execFile } from "node:child_process";
 import { appendFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { copyTemplate, TEMPLATES_VARIABLE } from "./data-folder-template";
 import type { PostgresBinaries } from "./postgres-binaries";
+import type { PostgresMajor } from "./postgres-major";
 import { type Owner, own } from "./unprivileged-owner";
 
 /** Lines of postgresql.conf. */
@@ -13,23 +15,40 @@ export type ServerSettings = Readonly<
 export interface DataFolderOptions {
   /** To be created; its parent is there and belongs to the server's user. */
   readonly dataFolder: string;
+  readonly major: PostgresMajor;
   readonly user: string;
+  /** With templates `templatePassword()`. */
   readonly password: string;
   readonly settings: ServerSettings;
   /** Further arguments of initdb. */
   readonly initdb: readonly string[];
 }
 
-/**
- * Runs initdb, each time: it takes 0.4 s, and the copy of a template would
- * have the template's system identifier, by which the worker tells one server
- * from another.
- */
+/** Runs initdb, or copies what it made before (data-folder-template.ts). */
 export async function createDataFolder(
-  { initdb, owner }: PostgresBinaries,
+  binaries: PostgresBinaries,
   options: DataFolderOptions,
 ): Promise<void> {
-  const { dataFolder, user, password, settings } = options;
+  const { dataFolder, settings } = options;
+  const templates = process.env[TEMPLATES_VARIABLE];
+  const make = (folder: string) => runInitdb(binaries, folder, options);
+  if (templates) {
+    const { major, user, initdb } = options;
+    const name = encodeURIComponent([major, user, ...initdb].join(" "));
+    const { owner } = binaries;
+    await copyTemplate(dataFolder, { folder: templates, name, owner, make });
+  } else await make(dataFolder);
+  // In the file and not on the command line, where ALTER SYSTEM could not
+  // change it.
+  await appendFile(`${dataFolder}/postgresql.conf`, renderSettings(settings));
+}
+
+async function runInitdb(
+  { initdb, owner }: PostgresBinaries,
+  dataFolder: string,
+  options: DataFolderOptions,
+): Promise<void> {
+  const { user, password } = options;
   const parent = dirname(dataFolder);
   const passwordFile = `${dataFolder}.password`;
   await writeFile(passwordFile, password, { mode: 0o600 });
@@ -56,9 +75,6 @@ export async function createDataFolder(
     );
   });
   await rm(passwordFile);
-  // In the file and not on the command line, where ALTER SYSTEM could not
-  // change it.
-  await appendFile(`${dataFolder}/postgresql.conf`, renderSettings(settings));
 }
 
 /** By name; the server takes no private key that others may read. */

@@ -5,9 +5,11 @@
  * jest never emits "exit" on the `process` that it hands to tests.)
  */
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -15,6 +17,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TEMPLATES_VARIABLE } from "../../scripts/data-folder-template";
 import { descendantsOf, sendSignal } from "../../scripts/lab/processes";
 
 export default function globalSetup(): void {
@@ -22,6 +25,10 @@ export default function globalSetup(): void {
   // PostgreSQL's user has to get through; see scripts/postgres-binaries.ts.
   chmodSync(folder, 0o711);
   process.env.TMPDIR = folder;
+  // Its name is a password, and this folder cannot be listed by others.
+  const templates = join(folder, randomBytes(12).toString("hex"));
+  mkdirSync(templates, { mode: 0o711 });
+  process.env[TEMPLATES_VARIABLE] = templates;
   process.once("exit", () => sweep(folder));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => process.exit(1));
