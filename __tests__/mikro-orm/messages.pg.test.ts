@@ -1,4 +1,5 @@
 /** What the triggers write to the log, and before which rows. */
+import type { QueryConfig } from "pg";
 import { Cluster } from "../../scripts/cluster";
 import { by, EMIT, logOf, trackedSource } from "../support/context-trigger";
 import type { Source } from "../support/source";
@@ -29,7 +30,7 @@ afterAll(async () => {
 const a = by("a");
 const b = by("b");
 
-test.each<[string, string[], string, string[]]>([
+test.each<[string, (string | QueryConfig)[], string, string[]]>([
   [
     "many rows",
     [`${a} INSERT INTO parent SELECT generate_series(1, 5)`],
@@ -67,6 +68,25 @@ test.each<[string, string[], string, string[]]>([
     ],
     "MIMMU",
     ["a", "other", "a"],
+  ],
+  [
+    "a prepared statement of the protocol",
+    [
+      "BEGIN",
+      {
+        name: "insert",
+        text: `INSERT INTO parent VALUES ($1) ${a}`,
+        values: [950],
+      },
+      {
+        name: "insert",
+        text: `INSERT INTO parent VALUES ($1) ${a}`,
+        values: [951],
+      },
+      "COMMIT",
+    ],
+    "MIMI",
+    ["a", "a"],
   ],
   [
     "a session that writes numbers short",
