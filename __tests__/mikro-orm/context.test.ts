@@ -93,27 +93,38 @@ describe("the middleware", () => {
 });
 
 describe("the warning of a missing hook", () => {
-  const asked = setContext(() => ({}));
-  const requests = (count: number) => {
-    for (let n = 0; n < count; n += 1) asked({}, {}, () => {});
-  };
   // As in a process that has just started.
   beforeEach(() => {
+    jest.useFakeTimers();
     Reflect.deleteProperty(globalThis, Symbol.for("@bemi-db/mikro-orm"));
   });
+  afterEach(() => jest.useRealTimers());
 
-  test("comes once, after some requests", () => {
-    requests(9);
+  const times = (count: number, scope: () => void) => {
+    for (let n = 0; n < count; n += 1) scope();
+    jest.advanceTimersByTime(4_000);
+  };
+  const request = () => setContext(() => ({}))({}, {}, () => {});
+  const job = () => withContext({}, () => {});
+
+  test.each([
+    ["requests", request],
+    ["jobs", job],
+  ])("comes once, some seconds after some %s", (_name, scope) => {
+    times(9, scope);
+    jest.advanceTimersByTime(10_000);
+    times(1, scope);
     expect(warning).not.toHaveBeenCalled();
-    requests(20);
+    times(20, scope);
+    jest.advanceTimersByTime(10_000);
     expect(warning).toHaveBeenCalledTimes(1);
     expect(warning.mock.calls[0]?.[1]).toMatchObject({ code: "BEMI_NO_HOOK" });
   });
 
-  test("does not come when the first of them opens MikroORM", () => {
-    requests(9);
+  test("does not come when MikroORM was opened in the meantime", () => {
+    times(20, request);
     bemiOnQuery();
-    requests(20);
+    jest.advanceTimersByTime(10_000);
     expect(warning).not.toHaveBeenCalled();
   });
 });

@@ -4,6 +4,7 @@
  * no other one.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { warnWithoutHook } from "./missing-hook";
 import { shared, warnOnce } from "./process-state";
 
 /** What is recorded with every change; anything that JSON can hold. */
@@ -33,6 +34,7 @@ export function withContext<Result>(
   context: Context | undefined,
   work: () => Result,
 ): Result {
+  warnWithoutHook();
   return storage.run({ context }, work);
 }
 

@@ -5,7 +5,7 @@
  */
 import { currentContext } from "./context";
 import { encodeContext } from "./encode-context";
-import { shared, warnOnce } from "./process-state";
+import { hook } from "./missing-hook";
 import { writesRows } from "./write-statement";
 
 /** MikroORM's option of the same name. */
@@ -42,29 +42,4 @@ function withComment(sql: string): string {
   if (!context || sql.startsWith(OPENING) || !writesRows(sql)) return sql;
   const json = encodeContext(context);
   return json === undefined ? sql : `${OPENING}${json} Bemi*/ ${sql}`;
-}
-
-/** MikroORM registers its extensions and sends SQL when it starts, which can be at the first request. */
-const REQUESTS_WITHOUT_SQL = 10;
-
-/** To be called for each request; says once that no context can arrive. */
-export function warnWithoutHook(): void {
-  const state = hook();
-  if (state.state === "installed") return;
-  state.requests += 1;
-  if (state.requests < REQUESTS_WITHOUT_SQL) return;
-  warnOnce(
-    "BEMI_NO_HOOK",
-    'No MikroORM configuration has the Bemi extension, so changes are recorded without context. Add to mikro-orm.config: extensions: [BemiExtension], with BemiExtension imported from "@bemi-db/mikro-orm".',
-  );
-}
-
-interface Hook {
-  /** A default counts as installed when MikroORM first calls it. */
-  state: "missing" | "default" | "installed";
-  requests: number;
-}
-
-function hook(): Hook {
-  return shared<Hook>("hook", () => ({ state: "missing", requests: 0 }));
 }

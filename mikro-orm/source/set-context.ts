@@ -1,6 +1,5 @@
 /** Express middleware; any framework with the same three arguments will do, such as a hook of Fastify. */
 import { type Context, withContext } from "./context";
-import { warnWithoutHook } from "./on-query";
 
 /**
  * Gives each request the context that `contextOf` makes of it. What it throws is
@@ -10,7 +9,6 @@ export function setContext<Request>(
   contextOf: (request: Request) => Context | undefined,
 ): (request: Request, response: unknown, next: () => void) => void {
   return (request, _response, next) => {
-    warnWithoutHook();
     withContext(contextOf(request), () => next());
   };
 }
