@@ -40,3 +40,19 @@ export const events = new EntitySchema<Event>({
     what: { type: "text" },
   },
 });
+
+class Double {
+  id!: number;
+  a!: number;
+  twice?: number;
+}
+
+export const doubles = new EntitySchema<Double>({
+  class: Double,
+  tableName: "double",
+  properties: {
+    id: { type: "number", primary: true },
+    a: { type: "number" },
+    twice: { type: "number", generated: "(a * 2) stored" },
+  },
+});

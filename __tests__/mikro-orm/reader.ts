@@ -22,13 +22,13 @@ import {
   undoSql,
 } from "@bemi-db/mikro-orm";
 import { MikroORM } from "@mikro-orm/postgresql";
-import { Event, events, Todo, todos } from "./reader-entities";
+import { doubles, Event, events, Todo, todos } from "./reader-entities";
 import { examples } from "./reading-examples";
 
 async function main(): Promise<void> {
   const orm = await MikroORM.init({
     clientUrl: String(process.env.DATABASE_URL),
-    entities: [todos, events, Change],
+    entities: [todos, events, doubles, Change],
     extensions: [BemiExtension],
   });
   const server = createServer(async (request, response) => {

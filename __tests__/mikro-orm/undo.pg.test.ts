@@ -18,6 +18,7 @@ const SCHEMA = `
     "Id ""x'" int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "sel\\ect" text, b bytea, n numeric, big bigint, f float8, j json, jb jsonb,
     tz timestamptz, ts timestamp, i interval, tags text[], grid int[][], m mood, p pair, s short DEFAULT 'x', u uuid, r int4range, ip inet, pt point, bits bit(3), chars char(5));
   CREATE TABLE total (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
+  CREATE TABLE double (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
   CREATE TABLE author (id int PRIMARY KEY, name text);
   CREATE TABLE book (id int PRIMARY KEY, author_id int REFERENCES author ON DELETE CASCADE, editor_id int REFERENCES author ON DELETE SET NULL, parent_id int REFERENCES book);
   CREATE TABLE strict (id int PRIMARY KEY, author_id int REFERENCES author);
@@ -37,6 +38,7 @@ const TABLES = [
     "strict",
     "composite",
     "author_book",
+    "double",
   ],
 ];
 
@@ -202,12 +204,16 @@ test("rows of others are not deleted or emptied by foreign keys", async () => {
 });
 
 testSince(18, "a published generated column")(
-  "generated columns follow from the others",
+  "generated columns follow from the others, by the entity or by name",
   async () => {
     await tracked.sql("INSERT INTO total VALUES (1, 1)");
+    await tracked.sql("INSERT INTO double VALUES (1, 1)");
+    await roundTrip("UPDATE double SET a = 2");
+    await roundTrip("DELETE FROM double");
     const before = await contents();
     for (const statement of ["UPDATE total SET a = 2", "DELETE FROM total"]) {
       const name = await request(statement);
+      await expect(tracked.sql(await undoOf(name))).rejects.toThrow("twice");
       const changes = await reader.call("byContext", { request: name });
       const generated = ["public.total.twice"];
       await tracked.sql(await reader.call("undo", changes, { generated }));
