@@ -19,6 +19,9 @@ const SCHEMA = `
     tz timestamptz, ts timestamp, i interval, tags text[], grid int[][], m mood, p pair, s short DEFAULT 'x', u uuid, r int4range, ip inet, pt point, bits bit(3), chars char(5));
   CREATE TABLE total (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
   CREATE TABLE double (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
+  CREATE TABLE touched (id int PRIMARY KEY, n int, updated_at timestamptz);
+  CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at := clock_timestamp(); RETURN NEW; END';
+  CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON touched FOR EACH ROW EXECUTE FUNCTION touch();
   CREATE TABLE author (id int PRIMARY KEY, name text);
   CREATE TABLE book (id int PRIMARY KEY, author_id int REFERENCES author ON DELETE CASCADE, editor_id int REFERENCES author ON DELETE SET NULL, parent_id int REFERENCES book);
   CREATE TABLE strict (id int PRIMARY KEY, author_id int REFERENCES author);
@@ -177,6 +180,55 @@ test("nothing at all is undone when a later change is there", async () => {
   await tracked.sql("ALTER TABLE todo ADD added int DEFAULT 5");
   await tracked.sql(sql);
   await tracked.sql("ALTER TABLE todo DROP added");
+  await expect(tracked.sql(sql)).rejects.toThrow("nothing was undone");
+});
+
+test("a trigger that sets a time does not stand in the way of several changes of a row", async () => {
+  const { client } = tracked.source;
+  const count = async () => (await client.query("TABLE touched")).rowCount;
+  const made = await request(
+    "INSERT INTO touched VALUES (1, 1)",
+    "UPDATE touched SET n = 2",
+    "UPDATE touched SET n = 3",
+  );
+  await tracked.sql(await undoOf(made));
+  expect(await count()).toBe(0);
+  const gone = await request(
+    "INSERT INTO touched VALUES (2, 1)",
+    "UPDATE touched SET n = 2",
+    "DELETE FROM touched",
+    "INSERT INTO touched VALUES (2, 5)",
+  );
+  await tracked.sql(await undoOf(gone));
+  expect(await count()).toBe(0);
+});
+
+test("what another request did in between is not undone along", async () => {
+  await tracked.sql("INSERT INTO todo VALUES (51, 'zero')");
+  const first = await request("UPDATE todo SET title = 'one' WHERE id = 51");
+  await tracked.sql("UPDATE todo SET done = true WHERE id = 51");
+  const second = await request("UPDATE todo SET title = 'two' WHERE id = 51");
+  const changes: unknown[] = [];
+  for (const name of [first, second])
+    changes.push(
+      ...(await reader.call<unknown[]>("byContext", { request: name })),
+    );
+  const before = await contents();
+  await expect(tracked.sql(await reader.call("undo", changes))).rejects.toThrow(
+    "nothing was undone",
+  );
+  expect(await contents()).toEqual(before);
+});
+
+test("a row that was changed there and back is looked at as well", async () => {
+  await tracked.sql("INSERT INTO todo VALUES (52, 'zero')");
+  const sql = await undoOf(
+    await request(
+      "UPDATE todo SET title = 'one' WHERE id = 52",
+      "UPDATE todo SET title = 'zero' WHERE id = 52",
+    ),
+  );
+  await tracked.sql("UPDATE todo SET done = true WHERE id = 52");
   await expect(tracked.sql(sql)).rejects.toThrow("nothing was undone");
 });
 

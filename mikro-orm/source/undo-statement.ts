@@ -21,12 +21,14 @@ export interface UndoneTable {
 export function undoStatement(
   row: ChangeRow,
   table: UndoneTable,
+  /** A later change, undone before, began with just what this one left. */
+  isContinued = false,
 ): string | undefined {
   const before = membersOf(row.before);
   const after = membersOf(row.after);
   refuse(row);
   if (row.operation === "DELETE") return insertSql([row], table);
-  const where = unchangedRow(row, after, table);
+  const where = unchangedRow(row, after, table, isContinued);
   const name = tableName(row);
   if (row.operation === "CREATE")
     return `DELETE FROM ${name} AS t\n   WHERE ${where}`;
@@ -125,6 +127,7 @@ function unchangedRow(
   row: ChangeRow,
   after: Members,
   table: UndoneTable,
+  isContinued: boolean,
 ): string {
   const known = new Map(after);
   for (const [column, value] of after) {
@@ -135,9 +138,11 @@ function unchangedRow(
     (column) =>
       `t.${identifier(column)} = ${literal(textOf(known.get(column) ?? ""))}`,
   );
-  conditions.push(
-    `pg_catalog.to_jsonb(t) = pg_catalog.to_jsonb(pg_catalog.jsonb_populate_record(t, ${literal(json(known))}))`,
-  );
+  // A trigger may have set something while the later one was undone.
+  if (!isContinued || conditions.length === 0)
+    conditions.push(
+      `pg_catalog.to_jsonb(t) = pg_catalog.to_jsonb(pg_catalog.jsonb_populate_record(t, ${literal(json(known))}))`,
+    );
   return conditions.join("\n     AND ");
 }
 

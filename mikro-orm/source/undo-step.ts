@@ -22,13 +22,36 @@ export function undoSteps(
   inCommitOrder: readonly ChangeRow[],
   tableOf: TableOf,
 ): readonly string[] {
+  const continued = continuedChanges(inCommitOrder);
+  const undo: Undo = (row) =>
+    undoStatement(row, tableOf(row), continued.has(row));
   return togetherUndone(inCommitOrder)
     .toReversed()
     .map((rows) =>
       rows.length === 1
-        ? singleStep(rows[0] as ChangeRow, tableOf)
-        : jointStep(rows, tableOf),
+        ? singleStep(rows[0] as ChangeRow, undo)
+        : jointStep(rows, tableOf, undo),
     );
+}
+
+type Undo = (row: ChangeRow) => string | undefined;
+
+/** Those from whose result a later one went on. */
+function continuedChanges(
+  inCommitOrder: readonly ChangeRow[],
+): ReadonlySet<ChangeRow> {
+  const continued = new Set<ChangeRow>();
+  const beginnings = new Set<string>();
+  for (const row of inCommitOrder.toReversed()) {
+    if (beginnings.has(stateOf(row, row.after))) continued.add(row);
+    beginnings.add(stateOf(row, row.before));
+  }
+  return continued;
+}
+
+/** A record in a state, key and all. */
+function stateOf({ schema, table }: ChangeRow, json: string): string {
+  return JSON.stringify([schema, table, json]);
 }
 
 /** A DELETE and what follows it in its transaction, each row once. */
@@ -62,8 +85,8 @@ function recordOf({ schema, table, primaryKey }: ChangeRow): string {
   return JSON.stringify([schema, table, primaryKey]);
 }
 
-function singleStep(row: ChangeRow, tableOf: TableOf): string {
-  const statement = undoStatement(row, tableOf(row));
+function singleStep(row: ChangeRow, undo: Undo): string {
+  const statement = undo(row);
   if (statement === undefined)
     return `  -- The ${titleOf(row)} changed nothing that can be written.\n`;
   const check = row.operation === "DELETE" ? wholeRowCheck(row) : undefined;
@@ -76,8 +99,12 @@ ${check ?? ""}  ${statement};
 `;
 }
 
-function jointStep(rows: readonly ChangeRow[], tableOf: TableOf): string {
-  const parts = [...insertParts(rows, tableOf), ...updateParts(rows, tableOf)];
+function jointStep(
+  rows: readonly ChangeRow[],
+  tableOf: TableOf,
+  undo: Undo,
+): string {
+  const parts = [...insertParts(rows, tableOf), ...updateParts(rows, undo)];
   const queries = parts.map(
     ({ comment, statement }, n) =>
       `u${n + 1} AS (\n  ${comment}\n  ${statement}\n  RETURNING 1)`,
@@ -115,7 +142,9 @@ function insertParts(rows: readonly ChangeRow[], tableOf: TableOf): Part[] {
   for (const row of deletes) {
     const columns = columnsOf(row, tableOf(row));
     const like = JSON.stringify([row.schema, row.table, columns]);
-    byColumns.set(like, [...(byColumns.get(like) ?? []), row]);
+    const others = byColumns.get(like);
+    if (others) others.push(row);
+    else byColumns.set(like, [row]);
   }
   return [...byColumns.values()].map((some) => {
     const [row] = some as [ChangeRow];
@@ -128,11 +157,11 @@ function insertParts(rows: readonly ChangeRow[], tableOf: TableOf): Part[] {
   });
 }
 
-function updateParts(rows: readonly ChangeRow[], tableOf: TableOf): Part[] {
+function updateParts(rows: readonly ChangeRow[], undo: Undo): Part[] {
   return rows
     .filter(({ operation }) => operation === "UPDATE")
     .flatMap((row) => {
-      const statement = undoStatement(row, tableOf(row));
+      const statement = undo(row);
       const comment = `-- ${titleOf(row)}`;
       return statement === undefined
         ? []
