@@ -186,6 +186,27 @@ test("a tunnel whose bytes are spoiled on the way has ended", async () => {
   expect(await Promise.race([tunnel.closed, late])).toBeInstanceOf(Error);
 });
 
+test.each<[string, (socket: Socket) => void]>([
+  ["in order", (socket) => socket.resume().end()],
+  [
+    "by a reset",
+    (socket) => socket.once("data", () => socket.resetAndDestroy()),
+  ],
+])(
+  "a host that hangs up at once is one that takes no more connections, %s",
+  async (_how, answer) => {
+    await using host = await startLoopbackServer(answer);
+    const settings = settingsFor({
+      port: host.port,
+      publicKey: userKey.public,
+    });
+    await expect(openTunnel(settings, anyTime)).rejects.toMatchObject({
+      message: expect.stringContaining("it hung up at once"),
+      code: "ECONNRESET",
+    });
+  },
+);
+
 test.each([
   ["plain", undefined],
   ["TLS", { key: serverKey, cert: serverCertificate }],

@@ -35,8 +35,10 @@ export function handshakeError(
       { cause },
     );
   }
+  const hangsUp = presented === undefined && HANGS_UP.test(message);
+  const why = hangsUp ? HUNG_UP : (SAID_BETTER.get(message) ?? message);
   return unreachable(
-    `cannot connect to the SSH host ${host}: ${SAID_BETTER.get(message) ?? message}: ${WAY_THERE}`,
+    `cannot connect to the SSH host ${host}: ${why}: ${WAY_THERE}`,
     cause,
   );
 }
@@ -74,12 +76,16 @@ export function refusedForward(
   );
 }
 
+/**
+ * Of a connection that was open. The end is a reset where the host did not read
+ * what we had sent by then: chance decides which of them is seen.
+ */
+const HANGS_UP =
+  /^(Connection lost before handshake|read ECONNRESET|write (ECONNRESET|EPIPE))$/;
+const HUNG_UP =
+  "it hung up at once; there is no SSH server, or it takes no more connections (MaxStartups)";
 /** What ssh2 says of hosts that say nothing. */
 const SAID_BETTER: ReadonlyMap<string, string> = new Map([
-  [
-    "Connection lost before handshake",
-    "it hung up at once; there is no SSH server, or it takes no more connections (MaxStartups)",
-  ],
   [
     "Timed out while waiting for handshake",
     "it does not answer as an SSH server",
