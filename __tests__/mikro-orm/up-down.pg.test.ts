@@ -137,3 +137,30 @@ test("a role that may not write messages is told what to run, and no write can f
   await client.query(`RESET ROLE; ${failure.hint.slice(16)}; SET ROLE ${role}`);
   await client.query(bemiUpSql());
 });
+
+test("an administrator of Amazon RDS does not build on a lesser role's schema either", async () => {
+  await using source = await createSource(cluster);
+  const { client, database } = source;
+  const [owner, admin, other] = ["owner", "admin", "other"].map(
+    (name) => `${name}_${database}`,
+  );
+  await client.query(
+    `CREATE ROLE rds_superuser; CREATE ROLE ${owner};
+     CREATE ROLE ${admin} IN ROLE rds_superuser; CREATE ROLE ${other} IN ROLE rds_superuser;
+     CREATE SCHEMA _bemi AUTHORIZATION ${owner};
+     GRANT USAGE, CREATE ON SCHEMA _bemi TO rds_superuser; SET ROLE ${admin}`,
+  );
+  try {
+    await expect(client.query(bemiUpSql())).rejects.toMatchObject({
+      hint: `Run this as ${owner}, or first: ALTER SCHEMA _bemi OWNER TO ${admin}`,
+    });
+    // Of another administrator it may.
+    await client.query(`RESET ROLE; ALTER SCHEMA _bemi OWNER TO ${other}`);
+    await client.query(`SET ROLE ${admin}`);
+    await client.query(bemiUpSql());
+  } finally {
+    await client.query(
+      "RESET ROLE; DROP OWNED BY rds_superuser; DROP ROLE rds_superuser",
+    );
+  }
+});

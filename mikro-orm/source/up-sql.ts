@@ -44,6 +44,10 @@ const TRACKABLE = `
     AND NOT EXISTS (SELECT FROM pg_depend d
       WHERE d.classid = 'pg_class'::regclass AND d.objid = k.oid AND d.deptype = 'e')`;
 
+/** Of a row of pg_roles; on Amazon RDS a role of theirs stands for the superuser. */
+const IS_SUPERUSER = `(r.rolsuper OR coalesce(
+      pg_catalog.pg_has_role(r.oid, pg_catalog.to_regrole('rds_superuser'), 'MEMBER'), false))`;
+
 const UP = `
 DO $bemi$
 DECLARE
@@ -57,8 +61,8 @@ BEGIN
     RAISE EXCEPTION 'bemi: % may not create functions in the schema _bemi', current_user
       USING ERRCODE = 'insufficient_privilege',
         HINT = pg_catalog.format('As %s: GRANT USAGE, CREATE ON SCHEMA _bemi TO %I', owner::regrole, current_user);
-  ELSIF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
-    AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE oid = owner) THEN
+  ELSIF (SELECT ${IS_SUPERUSER} FROM pg_catalog.pg_roles r WHERE rolname = current_user)
+    AND NOT (SELECT ${IS_SUPERUSER} FROM pg_catalog.pg_roles r WHERE oid = owner) THEN
     RAISE EXCEPTION 'bemi: the schema _bemi belongs to %, which is no superuser and could replace what a superuser would run', owner::regrole
       USING ERRCODE = 'insufficient_privilege',
         HINT = pg_catalog.format('Run this as %s, or first: ALTER SCHEMA _bemi OWNER TO %I', owner::regrole, current_user);
