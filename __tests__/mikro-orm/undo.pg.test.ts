@@ -65,9 +65,13 @@ afterAll(async () => {
 async function request(...statements: readonly string[]): Promise<string> {
   const name = `request-${++requests}`;
   await tracked.sql("BEGIN");
-  for (const statement of statements)
-    await tracked.sql(`/*Bemi {"request":"${name}"} Bemi*/ ${statement}`);
-  await tracked.sql("COMMIT");
+  try {
+    for (const statement of statements)
+      await tracked.sql(`/*Bemi {"request":"${name}"} Bemi*/ ${statement}`);
+  } finally {
+    // Of a transaction that failed it is the end as well.
+    await tracked.sql("COMMIT");
+  }
   await tracked.caughtUp();
   return name;
 }
