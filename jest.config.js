@@ -15,6 +15,7 @@ module.exports = {
       },
     ],
   },
+  testSequencer: "<rootDir>/jest.sequencer.js",
   globalSetup: "<rootDir>/__tests__/support/global-setup.ts",
   // They wait for servers more than they compute: with 3, the processor time of
   // all of them was 60 % of what two cores have in that time.
