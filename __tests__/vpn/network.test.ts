@@ -1,5 +1,6 @@
 /** What a lab's network promises to those who break it. */
 import { Network } from "../../scripts/lab/network";
+import { setUpRouters } from "../../scripts/lab/routers";
 import { topologyOf } from "../../scripts/lab/topology";
 
 test("hosts that are renewed at the same time keep all their routes", async () => {
@@ -20,3 +21,14 @@ test("hosts that are renewed at the same time keep all their routes", async () =
 function sorted(text: string): string[] {
   return text.split("\n").sort();
 }
+
+test("what the database sends to a node that is away goes nowhere, and not to the internet", async () => {
+  const topology = topologyOf("proxy");
+  await using network = await Network.build(`${process.pid}-away`, topology);
+  await setUpRouters(network, topology.nodeAddress);
+  const route = () =>
+    network.run("sourceRouter", "ip", "route", "get", topology.nodeAddress);
+  expect(await route()).toContain("subnet-node");
+  await network.run("sourceRouter", "ip", "link", "delete", "subnet-node");
+  await expect(route()).rejects.toThrow("No route to host");
+});

@@ -10,7 +10,7 @@ import { internetOf } from "../../scripts/soak/nft-network";
 let network: Network;
 beforeAll(async () => {
   network = await Network.build(`${process.pid}-packets`, topologyOf("nat"));
-  await setUpRouters(network);
+  await setUpRouters(network, topologyOf("nat").nodeAddress);
 });
 afterAll(() => network?.[Symbol.asyncDispose]());
 

@@ -63,7 +63,7 @@ export async function buildParts(
   const network = releases.use(
     await Network.build(`${process.pid}-${count}`, topology),
   );
-  await setUpRouters(network);
+  await setUpRouters(network, topology.nodeAddress);
   await setInternet(network, "up");
   const [publicAddress] = SERVER_PUBLIC_ADDRESSES;
   await associate(network, publicAddress);

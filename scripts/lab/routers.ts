@@ -3,11 +3,19 @@ import type { Network } from "./network";
 import { METADATA_ADDRESS, SERVER_ADDRESS } from "./topology";
 
 /** Routers forward; the database's network is behind a NAT gateway. */
-export async function setUpRouters(network: Network): Promise<void> {
+export async function setUpRouters(
+  network: Network,
+  nodeAddress: string,
+): Promise<void> {
   for (const host of ["sourceRouter", "internet", "workerRouter"] as const) {
     await network.run(host, "sysctl", "-qw", "net.ipv4.ip_forward=1");
   }
   await network.filter("sourceRouter", NAT_GATEWAY);
+  // Also while the node is renewed: what the database still sends to it would
+  // else go out to the internet, as it never does from a VPC.
+  const nodes = nodeAddress.replace(/\d+$/, "0/24");
+  const nowhere = ["unreachable", nodes, "metric", "1000"];
+  await network.run("sourceRouter", "ip", "route", "add", ...nowhere);
   const metadata = `${METADATA_ADDRESS}/32`;
   await network.run(
     "sourceRouter",
