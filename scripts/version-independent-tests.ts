@@ -5,6 +5,8 @@
 export const ONCE: Readonly<Record<string, string>> = {
   "__tests__/mikro-orm/example.pg.test.ts":
     "whose context the example sends, as below",
+  "__tests__/mikro-orm/migration-run.pg.test.ts":
+    "MikroORM's command line; what its SQL does is in up-down.pg.test.ts",
   "__tests__/mikro-orm/operations.pg.test.ts":
     "what MikroORM sends; what the server makes of it is in messages.pg.test.ts",
   "__tests__/mikro-orm/recipes.pg.test.ts":
