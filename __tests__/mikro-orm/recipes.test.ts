@@ -4,6 +4,9 @@ import { join } from "node:path";
 
 const root = join(__dirname, "..", "..");
 const applications: Readonly<Record<string, readonly string[]>> = {
+  "The statement in the context": [
+    "../../../mikro-orm/example/mikro-orm.config.ts",
+  ],
   Fastify: ["fastify.ts"],
   Koa: ["koa.ts"],
   NestJS: ["nest.ts"],
