@@ -14,6 +14,7 @@ import {
 } from "./errors";
 import { describeError, type Log } from "./log";
 import type { Status } from "./status";
+import { decodingContext } from "./stream/decoding-context";
 
 /** Time to end in order; `docker stop` kills after 10 s, Fargate after 30. */
 const STOP_GRACE_MS = 8_000;
@@ -140,9 +141,7 @@ function explained(error: unknown): unknown {
   const isMissingPublication =
     error instanceof DatabaseError && error.routine === "get_publication_oid";
   if (!isMissingPublication) return error;
-  const lsn = /associated LSN ([\dA-F]+\/[\dA-F]+)/.exec(
-    error.where ?? "",
-  )?.[1];
+  const { lsn } = decodingContext(error);
   return new OperatorError(
     `the publication was missing when changes that are still to be read were made${lsn ? ` (at ${lsn})` : ""}`,
     "see docs/operations.md, “Publication dropped”: changes made without a publication cannot be read from the log",

@@ -9,6 +9,7 @@ import type { Cluster } from "../../scripts/cluster";
 const COPY_DATA = 0x64;
 const XLOG_DATA = 0x77;
 const STATUS = 0x72;
+const NOTICE = 0x4e;
 /** Tag, start, end and clock in front of a pgoutput message. */
 const XLOG_HEADER_BYTES = 25;
 
@@ -17,6 +18,8 @@ export interface ProxyHooks {
   change?: (message: Buffer) => Buffer;
   /** An error of the source in place of a message; it ends the stream. */
   fail?: (message: Buffer) => { code: string; text: string } | undefined;
+  /** The word for a notice's severity, which a server translates. */
+  severity?: string;
   /** True: this message still passes, all that follows waits. */
   holdAfter?: (message: Buffer) => boolean;
   /** What the source is told in place of a status' position. */
@@ -99,6 +102,10 @@ export class ReplicationProxy implements AsyncDisposable {
   }
 
   #toWorker(worker: Socket, message: Buffer): void {
+    if (message[0] === NOTICE && this.hooks.severity) {
+      worker.write(withSeverity(message, this.hooks.severity));
+      return;
+    }
     if (message[0] !== COPY_DATA || message[5] !== XLOG_DATA) {
       worker.write(message);
       return;
@@ -135,6 +142,18 @@ export class ReplicationProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#close();
   }
+}
+
+/** The first field is the translated severity; the second one never is. */
+function withSeverity(notice: Buffer, severity: string): Buffer {
+  const end = notice.indexOf(0, 5);
+  const out = Buffer.concat([
+    notice.subarray(0, 5),
+    Buffer.from(`S${severity}`),
+    notice.subarray(end),
+  ]);
+  out.writeUInt32BE(out.length - 1, 1);
+  return out;
 }
 
 function errorResponse(error: { code: string; text: string }): Buffer {

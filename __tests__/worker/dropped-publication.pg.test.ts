@@ -5,6 +5,7 @@ import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";
 import { parseLsn } from "../../worker/lsn";
 import { testedMajors } from "../support/majors";
+import { ReplicationProxy } from "../support/replication-proxy";
 import { TrackedDatabase } from "../support/tracked-database";
 
 const MISSING = "was missing when changes";
@@ -58,6 +59,19 @@ describe.each(testedMajors(14, 17, 18))("on PostgreSQL %i", (major) => {
       expect(await recorded(tracked)).not.toContain("3");
       expect(await confirmed(tracked)).toBe(true);
     }
+  });
+
+  test("a server that speaks another language stops it too", async () => {
+    await using proxy = await ReplicationProxy.start(cluster);
+    proxy.hooks.severity = "ПРЕДУПРЕЖДЕНИЕ";
+    await using tracked = await TrackedDatabase.start(cluster, {
+      schema,
+      env: { DB_PORT: String(proxy.port) },
+    });
+    await dropAndMakeAnew(tracked);
+    await tracked.worker?.log(MISSING);
+    expect(await tracked.worker?.exited).toMatchObject({ code: 3 });
+    expect(await recorded(tracked)).not.toContain("3");
   });
 
   test("a publication dropped under a running worker stops it with exit code 3 at the next change", async () => {

@@ -129,7 +129,8 @@ export async function openReplication(
       chunks++;
     });
     client.on("notice", (notice) => {
-      if (notice.severity !== "WARNING" || notice.code !== "55000") return;
+      // Not by its severity: pg gives the one that lc_messages translates.
+      if (notice.code !== "55000") return;
       // The same code for a standby of synchronized_standby_slots that is not
       // there (17 and later): the server waits for it, and so do we (H37).
       if (notice.routine === "StandbySlotsHaveCaughtup") {

@@ -7,10 +7,11 @@
 import { DatabaseError } from "pg";
 import { OperatorError } from "../errors";
 import { formatLsn, type Lsn } from "../lsn";
+import { decodingContext } from "./decoding-context";
 
 /** "string buffer exceeds maximum allowed length", "out of memory" up to 17. */
 const PROGRAM_LIMIT_EXCEEDED = "54000";
-/** The same where one value alone is too much: an internal error, no code. */
+/** The same where one value alone is too much: internal, and never translated. */
 const TOO_MUCH_MEMORY = /^invalid memory alloc request size/;
 
 /**
@@ -28,13 +29,12 @@ export function unsendableRow(
   const isTooLarge =
     error.code === PROGRAM_LIMIT_EXCEEDED ||
     TOO_MUCH_MEMORY.test(error.message);
-  const inRow = error.where?.includes("in the change callback");
-  if (!isTooLarge || !inRow) return undefined;
-  const lsn = /associated LSN ([\dA-F]+\/[\dA-F]+)/.exec(error.where ?? "");
+  const { inChange, lsn } = decodingContext(error);
+  if (!isTooLarge || !inChange) return undefined;
   // What is left out is exactly what was committed before this position.
   const behind = formatLsn(commitLsn + 1n);
   return new OperatorError(
-    `the source cannot send a change${lsn ? ` (at ${lsn[1]})` : ""} of the transaction that committed at ${formatLsn(commitLsn)}: old and new row together are over PostgreSQL's limit of 1 GB for a message`,
+    `the source cannot send a change${lsn ? ` (at ${lsn})` : ""} of the transaction that committed at ${formatLsn(commitLsn)}: old and new row together are over PostgreSQL's limit of 1 GB for a message`,
     `everything before it is stored; to go on without this transaction run the worker's command gap --to ${behind} --reason "what happened" --yes (docs/operations.md, “A row that the source cannot send”)`,
     { cause: error },
   );
