@@ -178,7 +178,7 @@ test.each<[string, Partial<SourceFacts>, string, string]>([
     "a publication of other tables",
     publication({ schemas: [] }),
     "error publication-coverage",
-    'ALTER PUBLICATION "bemi" ADD TABLE "public"."todo";',
+    'ALTER PUBLICATION "bemi" ADD TABLE ONLY "public"."todo";',
   ],
   [
     "a short idle timeout",

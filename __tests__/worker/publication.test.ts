@@ -36,16 +36,16 @@ describe("the publication", () => {
   test.each([
     [
       "public.todo,billing.invoice",
-      'FOR TABLE "public"."todo", "billing"."invoice"',
+      'FOR TABLE ONLY "public"."todo", ONLY "billing"."invoice"',
     ],
-    ["public.Odd,public.odd", 'FOR TABLE "public"."Odd"'],
+    ["public.Odd,public.odd", 'FOR TABLE ONLY "public"."Odd"'],
     ["public.*", 'FOR TABLES IN SCHEMA "public"'],
     ["public.to*", 'FOR TABLES IN SCHEMA "public"'],
     ["public.*,!public.todo", 'FOR TABLES IN SCHEMA "public"'],
     ["public.*,public.todo", 'FOR TABLES IN SCHEMA "public"'],
     [
       "public.todo,billing.*",
-      'FOR TABLE "public"."todo", TABLES IN SCHEMA "billing"',
+      'FOR TABLE ONLY "public"."todo", TABLES IN SCHEMA "billing"',
     ],
     ["tenant_*.todo", "FOR ALL TABLES"],
     ["*.*", "FOR ALL TABLES"],
@@ -55,7 +55,9 @@ describe("the publication", () => {
 
   test("is of all tables on 14 where a name is open, since it knows no schemas", () => {
     expect(statement("public.*", 140000)).toBe("FOR ALL TABLES");
-    expect(statement("public.todo", 140000)).toBe('FOR TABLE "public"."todo"');
+    expect(statement("public.todo", 140000)).toBe(
+      'FOR TABLE ONLY "public"."todo"',
+    );
   });
 
   test("publishes every operation under the leaf's name, and from 18 on stored generated columns", () => {

@@ -110,6 +110,33 @@ describe.each(testedMajors(14, 17, 18))("set-up of PostgreSQL %i", (major) => {
     expect(await identities(older, "late")).toEqual(["f"]);
   });
 
+  test("breaks no write on a table that is covered and not tracked, and whose key can be deferred", async () => {
+    await using source = await createSource(cluster);
+    const { client } = source;
+    await client.query(
+      "CREATE TABLE sorted (place int PRIMARY KEY DEFERRABLE); INSERT INTO sorted VALUES (1)",
+    );
+    await setUp(source, "public.*,!public.sorted");
+    await client.query("UPDATE sorted SET place = 2; DELETE FROM sorted");
+    expect(await identities(client, "sorted")).toEqual(["f"]);
+  });
+
+  test("leaves tables alone that inherit from one that is named", async () => {
+    await using source = await createSource(cluster);
+    const { client } = source;
+    await client.query(`
+      CREATE TABLE todo (id int PRIMARY KEY);
+      CREATE TABLE heir () INHERITS (todo);
+      INSERT INTO heir VALUES (1)`);
+    await setUp(source, "public.todo");
+    await client.query("UPDATE todo SET id = 2; DELETE FROM heir");
+    const { rows } = await client.query(
+      "SELECT tablename FROM pg_publication_tables",
+    );
+    expect(rows).toEqual([{ tablename: "todo" }]);
+    expect(await identities(client, "todo", "heir")).toEqual(["f", "d"]);
+  });
+
   test("names literal tables one by one, with the partitions of a partitioned one", async () => {
     await using source = await createSource(cluster);
     const { client } = source;

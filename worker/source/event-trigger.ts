@@ -11,6 +11,9 @@
  *   would lend its owner's rights to every migration. Nobody needs a privilege
  *   on the schema for it: the server calls the function by its OID.
  *
+ * A table of an extension is the extension's business, and altered only where
+ * the publication would break its writes.
+ *
  * It applies to what the publication covers, tracked or not: the publication's
  * kind decides whose writes can break, and it may not exist yet when the trigger
  * is made. TRACK_TABLES finer than that is the worker's filter.
@@ -95,7 +98,7 @@ BEGIN
   FOR target IN
     WITH RECURSIVE touched (id) AS (
       SELECT objid FROM pg_event_trigger_ddl_commands()
-      WHERE classid = 'pg_class'::regclass AND NOT in_extension
+      WHERE classid = 'pg_class'::regclass
       UNION
       SELECT inhrelid FROM pg_inherits JOIN touched ON inhparent = id
     ), family (id, member) AS (
@@ -120,18 +123,21 @@ BEGIN
       EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid
         AND NOT attisdropped AND attgenerated IN (${kinds})) AS unpublished,
       NOT EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid
-        AND (indisprimary OR indisreplident)) AS keyless
+        AND (indisprimary OR indisreplident) AND indimmediate) AS keyless,
+      EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass
+        AND objid = c.oid AND deptype = 'e') AS extension
     ) columns
     WHERE relkind = 'r' AND relpersistence = 'p' AND nspname <> '_bemi'
       AND c.oid IN (SELECT relation FROM pg_locks
         WHERE locktype = 'relation' AND pid = pg_backend_pid() AND granted
           AND mode = 'AccessExclusiveLock' AND database =
             (SELECT oid FROM pg_database WHERE datname = current_database()))
+      AND (keyless OR NOT extension)
       AND (${covered(scope)})
       AND NOT (${own(scope)})
   LOOP
     IF target.unpublished AND target.keyless THEN
-      RAISE WARNING 'bemi: % has a generated column that cannot be published and no primary key: its UPDATE and DELETE fail while it is published', target.name;
+      RAISE WARNING 'bemi: % has a generated column that cannot be published and no primary key, or a deferrable one: its UPDATE and DELETE fail while it is published', target.name;
     END IF;
     BEGIN
       IF target.wanted IS NOT NULL THEN

@@ -1,7 +1,7 @@
 /** Checks of the publication: an existing one is never altered, only judged. */
 import { escapeIdentifier } from "pg";
 import type { Finding } from "../finding";
-import { covers, quotedName } from "./publication";
+import { covers, onlyTables, quotedName } from "./publication";
 import type { PublicationFacts } from "./publication-facts";
 import type { SetUpOptions } from "./set-up-steps";
 import type { SourceFacts } from "./source-facts";
@@ -111,7 +111,7 @@ function checkCoverage(
             (table) =>
               `ALTER TABLE ${quotedName(table)} REPLICA IDENTITY FULL;`,
           ),
-        `ALTER PUBLICATION ${publicationName} ADD TABLE ${roots.map(quotedName).join(", ")};`,
+        `ALTER PUBLICATION ${publicationName} ADD TABLE ${onlyTables(roots)};`,
       ].join("\n"),
     },
   ];

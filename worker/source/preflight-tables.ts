@@ -58,7 +58,7 @@ function checkWrites(
     const reason = brokenBy(table, publishing);
     if (!reason) return [];
     const cure = table.hasVirtualGenerated
-      ? `give ${tableName(table)} a primary key, and then: ALTER TABLE ${quotedName(table)} REPLICA IDENTITY DEFAULT;`
+      ? `give ${tableName(table)} a primary key that is not DEFERRABLE, and then: ALTER TABLE ${quotedName(table)} REPLICA IDENTITY DEFAULT;`
       : table.identity === "full" || table.keyHasGenerated
         ? publishStored(expectations)
         : `ALTER TABLE ${quotedName(table)} REPLICA IDENTITY FULL;`;

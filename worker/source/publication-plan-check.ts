@@ -42,7 +42,7 @@ export function checkPlan(now: Situation, options: SetUpOptions): Finding[] {
       code: "table-would-break",
       severity: "error",
       message: `publishing ${tableName(table)} would make the application's UPDATE and DELETE fail: ${reason}, and a virtual generated column rules REPLICA IDENTITY FULL out`,
-      remedy: `give ${tableName(table)} a primary key, or name the tables to track one by one in TRACK_TABLES without it`,
+      remedy: `give ${tableName(table)} a primary key that is not DEFERRABLE, or name the tables to track one by one in TRACK_TABLES without it`,
     });
   }
   return findings;

@@ -127,6 +127,18 @@ export function quotedName(table: { schema: string; name: string }): string {
   return `${escapeIdentifier(table.schema)}.${escapeIdentifier(table.name)}`;
 }
 
+/**
+ * A publication's list of tables. Without ONLY the server adds those that
+ * inherit from them, which nobody asked for, which have not inherited the
+ * primary key, and whose UPDATE and DELETE would fail from then on (H46).
+ * Partitions are published with or without it.
+ */
+export function onlyTables(
+  tables: readonly { readonly schema: string; readonly name: string }[],
+): string {
+  return tables.map((table) => `ONLY ${quotedName(table)}`).join(", ");
+}
+
 /** `schema.table`, for people. */
 export function fullName(schema: string, name: string): string {
   return `${schema}.${name}`;
@@ -135,7 +147,7 @@ export function fullName(schema: string, name: string): string {
 function target(plan: PublicationPlan): string {
   if (plan.allTables) return "ALL TABLES";
   // The only spelling that 14 knows too: TABLE once, for all of them.
-  const tables = plan.tables.map(quotedName).join(", ");
+  const tables = onlyTables(plan.tables);
   return [
     ...(tables ? [`TABLE ${tables}`] : []),
     ...plan.schemas.map(

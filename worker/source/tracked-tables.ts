@@ -21,6 +21,7 @@ export interface SourceTable extends Coverable {
   /** Belongs to an extension, which alone decides about it. */
   readonly extension: boolean;
   readonly identity: ReplicaIdentity;
+  /** One that can tell a row: a DEFERRABLE key is no replica identity. */
   readonly hasPrimaryKey: boolean;
   /** The index of `REPLICA IDENTITY USING INDEX` is still there. */
   readonly hasIdentityIndex: boolean;
@@ -175,7 +176,7 @@ LEFT JOIN LATERAL (
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_attribute a
     ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
-  WHERE i.indrelid = c.oid AND i.indisvalid
+  WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
 ) keys ON true
 LEFT JOIN LATERAL (
   SELECT bool_or(a.attgenerated = 's') AS stored,
