@@ -1,5 +1,6 @@
 /** What `primary_key` holds, with the catalogue of today and rows of before. */
 import { Cluster } from "../../scripts/cluster";
+import { eventually } from "../../scripts/eventually";
 import { identitySql, TrackedDatabase } from "../support/tracked-database";
 
 let cluster: Cluster;
@@ -182,4 +183,51 @@ test("a key or a column id that is too long for the destination's index stops no
   expect(long.flatMap(({ after }) => Object.values(JSON.parse(after)))).toEqual(
     rows.map(({ key }) => key),
   );
+});
+
+test("rows of a transaction that nobody sees yet have the key that it made", async () => {
+  await using tracked = await TrackedDatabase.start(cluster, {
+    schema:
+      "CREATE TABLE altered (a int, b text, CONSTRAINT pk PRIMARY KEY (a))",
+  });
+  const { client } = tracked.source;
+  const other = await cluster.client(tracked.source.database);
+  const standby = async (name: string) => {
+    await client.query(
+      `ALTER SYSTEM SET synchronous_standby_names = '${name}'`,
+    );
+    await client.query("SELECT pg_reload_conf()");
+  };
+  const asked = async () => {
+    const { rows } = await client.query<{ at: Date | null }>(
+      "SELECT max(query_start) AS at FROM pg_stat_activity WHERE query LIKE '%pg_partition_ancestors%' AND pid <> pg_backend_pid()",
+    );
+    return rows[0]?.at?.getTime() ?? 0;
+  };
+  try {
+    // The others do not wait for the standby, which does not exist.
+    await client.query("ALTER SYSTEM SET synchronous_commit = local");
+    await standby("nobody");
+    await eventually("the settings are there", async () => {
+      const { rows } = await other.query("SHOW synchronous_standby_names");
+      return rows[0].synchronous_standby_names === "nobody";
+    });
+    const before = await asked();
+    await other.query("SET synchronous_commit = on");
+    const committed = other.query(`
+      CREATE TABLE made (a int, b text, PRIMARY KEY (b, a));
+      INSERT INTO made VALUES (1, 'x');
+      ALTER TABLE altered DROP CONSTRAINT pk, ADD PRIMARY KEY (b, a);
+      INSERT INTO altered VALUES (2, 'y')`);
+    await eventually(
+      "the worker asks for a key",
+      async () => (await asked()) > before,
+    );
+    await standby("");
+    await committed;
+    expect(await keys(tracked)).toEqual(['made: ["x",1]', 'altered: ["y",2]']);
+  } finally {
+    await standby("");
+    await other.end();
+  }
 });

@@ -29,7 +29,7 @@ function lookUp(error: Error) {
     status,
     log: pino({ level: "silent" }),
   });
-  return { status, described: describe(message) };
+  return { status, described: describe(message, undefined) };
 }
 
 test.each<[string, Error]>([

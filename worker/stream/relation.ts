@@ -14,7 +14,11 @@ import {
 /** What the worker's configuration and the catalogue say about a table. */
 export interface TablePolicy {
   readonly database: string;
-  readonly describe: (message: RelationMessage) => Promise<{
+  readonly describe: (
+    message: RelationMessage,
+    /** Whose rows follow. */
+    transactionId: number | undefined,
+  ) => Promise<{
     /** False: its changes are counted and dropped. */
     readonly tracked: boolean;
     /**
@@ -71,8 +75,16 @@ export class Relations {
     this.#types.set(message.oid, valueTypeNamed(message));
   }
 
-  async announce(message: RelationMessage): Promise<void> {
-    const relation = await describeRelation(message, this.#policy, this.#types);
+  async announce(
+    message: RelationMessage,
+    transactionId: number | undefined,
+  ): Promise<void> {
+    const relation = await describeRelation(
+      message,
+      transactionId,
+      this.#policy,
+      this.#types,
+    );
     this.#byOid.set(relation.oid, relation);
   }
 
@@ -87,11 +99,12 @@ export class Relations {
 /** Joins what the stream, the configuration and the catalogue know. */
 async function describeRelation(
   message: RelationMessage,
+  transactionId: number | undefined,
   policy: TablePolicy,
   announcedTypes: ReadonlyMap<number, ValueType>,
 ): Promise<Relation> {
   const { oid, schema, table, columns } = message;
-  const described = await policy.describe(message);
+  const described = await policy.describe(message, transactionId);
   const { tracked, primaryKey, partitioned = false, ignores } = described;
   const ignored = columns.map(({ name }) => tracked && ignores(name));
   return {

@@ -109,7 +109,10 @@ export class Stitcher {
         const reduced = kind === FRAME.reduced;
         const tag = this.#reader.open(block, start, end, reduced);
         if (tag === TAG.relation) {
-          await this.#relations.announce(this.#reader.relation());
+          await this.#relations.announce(
+            this.#reader.relation(),
+            this.#transaction?.transactionId,
+          );
         } else this.#message(tag, block, lsnAt, nowMicros);
       }
       at = end;

@@ -28,9 +28,14 @@ export function tablePolicy(parts: {
   const ddl = new TrackedDdl(settings, own, trackedOids);
   return {
     database: source.databaseName,
-    async describe(message) {
+    async describe(message, transactionId) {
       const table = { schema: message.schema, name: message.table };
-      const known = await lookUp(message, parts, tracks(trackTables, table));
+      const known = await lookUp(
+        message,
+        transactionId,
+        parts,
+        tracks(trackTables, table),
+      );
       const ancestors = known?.ancestors ?? [];
       const tracked =
         !own(message.oid, [table, ...ancestors]) &&
@@ -69,6 +74,7 @@ function namesTablesOnly({ includes }: Settings["trackTables"]): boolean {
  */
 async function lookUp(
   { oid }: RelationMessage,
+  transactionId: number | undefined,
   {
     catalog,
     status,
@@ -77,7 +83,7 @@ async function lookUp(
   isTracked: boolean,
 ): Promise<CatalogTable | undefined> {
   try {
-    return await catalog.table(oid);
+    return await catalog.table(oid, transactionId);
   } catch (error) {
     if (!isTracked || answerOf(error) === undefined) throw error;
     status.keyLookupFailures++;

@@ -58,6 +58,7 @@ export interface StitchCounters {
 /** One transaction, from its Begin to its Commit. */
 export class TransactionRows {
   readonly commitLsn: Lsn;
+  readonly transactionId: number;
   /** In the destination already: counted, but not stored again. */
   readonly replayed: boolean;
   readonly #parts: TransactionParts;
@@ -82,6 +83,7 @@ export class TransactionRows {
     this.#parts = parts;
     this.#begin = begin;
     this.commitLsn = commitLsn;
+    this.transactionId = transactionId;
     this.replayed = received.replayed;
     this.#idStart = idStart(commitLsn + parts.idOffset);
     this.#fields = transactionFields(
