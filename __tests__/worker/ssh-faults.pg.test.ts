@@ -2,6 +2,9 @@
  * What happens to jump hosts, and to the way to them, under load: the worker
  * goes on by itself, and nothing is lost or doubled.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";
 import { type Sshd, startSshd } from "../../scripts/lab/sshd";
@@ -134,6 +137,44 @@ async function hang({ host, worker }: Place): Promise<void> {
   await failed(worker);
   host.resume();
 }
+
+testWithSshd.concurrent(
+  "a key's file that is being replaced is waited for",
+  async () => {
+    await using host = await startSshd();
+    const file = join(mkdtempSync(join(tmpdir(), "ssh-key-")), "key");
+    const { privateKey } = host.clientKey;
+    writeFileSync(file, privateKey);
+    await using trail = await Trail.create({
+      source: cluster,
+      destination: cluster,
+      tables: "CREATE TABLE note (id int PRIMARY KEY)",
+      env: { ...host.environment, SSH_PRIVATE_KEY: file },
+    });
+    const worker = await trail.streaming();
+    const says = (what: string) =>
+      worker.log(({ msg, retryInMs }) =>
+        Boolean(
+          retryInMs &&
+            msg?.includes(`SSH_PRIVATE_KEY: cannot be used now: ${what}`),
+        ),
+      );
+    writeFileSync(file, privateKey.slice(0, 150));
+    await host.stop();
+    await host.startAgain();
+    await says("it is not whole");
+    rmSync(file);
+    await says("check the path (ENOENT)");
+    const { logins } = host;
+    writeFileSync(file, "");
+    await says("it is empty");
+    expect(host.logins).toBe(logins);
+    writeFileSync(file, privateKey);
+    await trail.source.query("INSERT INTO note VALUES (1)");
+    await trail.reached(1);
+    expect(worker.hasExited).toBe(false);
+  },
+);
 
 testWithSshd.concurrent(
   "an idle tunnel into a black hole is noticed",

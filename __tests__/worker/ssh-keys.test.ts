@@ -116,6 +116,11 @@ describe("the worker's key", () => {
     ["the public half", ({ publicKey }) => publicKey, "the public half"],
     ["in PuTTY's format", () => "PuTTY-User-Key-File-3: ssh-ed25519", "puttyg"],
     ["a path to nothing", () => "/does/not/exist", "check the path (ENOENT)"],
+    [
+      "in base64",
+      ({ privateKey }) => Buffer.from(privateKey).toString("base64"),
+      "a key in base64: give the key itself",
+    ],
   ])("%s: one sentence", (_name, spoil, sentence) => {
     const pair = keygen(["-t", "ed25519", "-N", ""]);
     expect(problemOf({ SSH_PRIVATE_KEY: spoil(pair) })).toContain(sentence);
@@ -140,6 +145,25 @@ describe("the host's key", () => {
       await using alone = await startSshd({ hostKeys: [own] });
       await login(alone, { SSH_HOST_KEY: fingerprint });
       expect(parseHostKey(own.publicKey)?.fingerprint).toBe(fingerprint);
+    },
+  );
+
+  testWithSshd(
+    "a fingerprint of another kind than the first: the remedy is the key itself",
+    async () => {
+      const first = keygen(["-t", "ed25519", "-N", ""]);
+      const second = keygen(["-t", "rsa", "-b", "2048", "-N", ""]);
+      await using host = await startSshd({ hostKeys: [first, second] });
+      const remedy = expect.stringContaining("set SSH_HOST_KEY to that key");
+      await expect(
+        login(host, { SSH_HOST_KEY: fingerprintOf(second.file) }),
+      ).rejects.toMatchObject({ remedy });
+      await expect(
+        login(host, {
+          SSH_HOST_KEY: keygen(["-t", "ed25519", "-N", ""]).publicKey,
+        }),
+      ).rejects.not.toMatchObject({ remedy });
+      await login(host, { SSH_HOST_KEY: second.publicKey });
     },
   );
 

@@ -113,6 +113,22 @@ test("a refused key is for an operator", async () => {
   );
 });
 
+test("a key that cannot be read fails the attempt, and nothing else", async () => {
+  const unhandled: unknown[] = [];
+  const hear = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", hear);
+  await using host = await startJumpHost({ authorizedKey: userKey.public });
+  const privateKey = userKey.private.slice(0, 100);
+  const ssh = {
+    ...settingsFor(host),
+    credentials: async () => ({ privateKey }),
+  };
+  await expect(openTunnel(ssh, anyTime)).rejects.toThrow("privateKey");
+  await sleep(50);
+  process.off("unhandledRejection", hear);
+  expect(unhandled).toEqual([]);
+});
+
 test("a jump host that forbids forwarding is for an operator", async () => {
   await using host = await startJumpHost({
     authorizedKey: userKey.public,

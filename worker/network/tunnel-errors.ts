@@ -16,7 +16,7 @@ export function handshakeError(
   if (presented !== undefined && presented !== ssh.hostKey.fingerprint) {
     return new OperatorError(
       `the SSH host ${host} has the key ${presented}, not ${ssh.hostKey.fingerprint} as SSH_HOST_KEY says`,
-      "find out whether the host was replaced, or whether this is another host in its place; only then set SSH_HOST_KEY to the new key",
+      `${ssh.hostKey.type === undefined ? OTHER_KIND : ""}find out whether the host was replaced, or whether this is another host in its place; only then set SSH_HOST_KEY to the new key`,
       { cause },
     );
   }
@@ -84,6 +84,9 @@ const HANGS_UP =
   /^(Connection lost before handshake|read ECONNRESET|write (ECONNRESET|EPIPE))$/;
 const HUNG_UP =
   "it hung up at once; there is no SSH server, or it takes no more connections (MaxStartups)";
+/** A fingerprint does not say of which kind of key it is, to ask for that. */
+const OTHER_KIND =
+  "a host has a key of each kind, and the first of Ed25519, ECDSA and RSA is looked at: if this fingerprint is of another one, set SSH_HOST_KEY to that key itself, as ssh-keyscan prints it; otherwise ";
 /** What ssh2 says of hosts that say nothing. */
 const SAID_BETTER: ReadonlyMap<string, string> = new Map([
   [

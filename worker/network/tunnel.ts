@@ -52,6 +52,8 @@ export async function openTunnel(
       client.once("ready", resolve);
       void tunnel.closed.then(reject);
     });
+    // A key that cannot be read fails before anybody waits for this.
+    ready.catch(() => undefined);
     client.connect({
       sock: socket,
       username: ssh.user,

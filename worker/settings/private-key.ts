@@ -10,6 +10,7 @@ export function privateKeyProblem(
   text: string,
   passphrase: string | undefined,
 ): string | undefined {
+  if (text.trim() === "") return "it is empty";
   const key = parse(text, passphrase);
   if (!types.isNativeError(key)) {
     return key.isPrivateKey() ? undefined : PUBLIC_HALF;

@@ -49,7 +49,7 @@ function readHostKey(reader: VariableReader): HostKey {
 function readCredentials(reader: VariableReader): SshSettings["credentials"] {
   const key = reader.text("SSH_PRIVATE_KEY");
   const passphrase = reader.optional("SSH_PASSPHRASE");
-  const problem = key === "" ? undefined : problemOf(key, passphrase);
+  const { problem } = key === "" ? {} : readKey(key, passphrase);
   if (problem !== undefined) {
     reader.invalid(
       "SSH_PRIVATE_KEY",
@@ -57,19 +57,34 @@ function readCredentials(reader: VariableReader): SshSettings["credentials"] {
       problem,
     );
   }
-  return async () => ({
-    privateKey: textOrFile(key),
-    ...(passphrase === undefined ? {} : { passphrase }),
-  });
+  return async () => {
+    // Of a worker that runs: whoever writes the file may not be done yet. ssh2
+    // would log in with no key at all, and the host be blamed for refusing it.
+    const now = readKey(key, passphrase);
+    if (now.problem !== undefined) {
+      throw new Error(`SSH_PRIVATE_KEY: cannot be used now: ${now.problem}`);
+    }
+    const { privateKey } = now;
+    return { privateKey, ...(passphrase === undefined ? {} : { passphrase }) };
+  };
 }
 
-function problemOf(
-  key: string,
-  passphrase: string | undefined,
-): string | undefined {
+type Key =
+  | { readonly privateKey: string; readonly problem?: undefined }
+  | { readonly problem: string };
+
+function readKey(key: string, passphrase: string | undefined): Key {
   try {
-    return privateKeyProblem(textOrFile(key), passphrase);
+    const privateKey = textOrFile(key);
+    const problem = privateKeyProblem(privateKey, passphrase);
+    return problem === undefined ? { privateKey } : { problem };
   } catch (error) {
-    return `check the path (${codeOf(error)})`;
+    const problem = BASE64_OF_KEY.test(key)
+      ? "this is a key in base64: give the key itself, which begins with -----BEGIN"
+      : `check the path (${codeOf(error)})`;
+    return { problem };
   }
 }
+
+/** Of "-----BEGIN", which nobody takes for a path. */
+const BASE64_OF_KEY = /^\s*LS0tLS1CRUdJTi/;
