@@ -149,6 +149,8 @@ test("files with certificates and a key are read anew, and have to be whole", ()
   write(otherAuthority.slice(0, 100), otherAuthority);
   expect(tls.rootCertificates).toThrow("DB_SSLROOTCERT: cannot be used now");
   expect(tls.client).toThrow("it is the key of another certificate");
+  write(testAuthority + otherAuthority.slice(0, 100));
+  expect(tls.rootCertificates).toThrow("a certificate in it is cut off");
 });
 
 test("who shows a certificate needs no password", async () => {

@@ -8,7 +8,9 @@ import {
   testAuthority,
 } from "../../scripts/lab/certificates";
 import { isNamed } from "../../worker/network/certificate-names";
+import { connect, connectionConfig } from "../../worker/network/connect";
 import { type SslMode, tlsOptions } from "../../worker/network/tls";
+import { readSettings } from "../../worker/settings/settings";
 import {
   CertificateAuthority,
   type CertificateRequest,
@@ -71,6 +73,23 @@ test.each<
     await client.end();
     expect(outcome).toBe(accepted);
   }
+});
+
+test("authorities out of files without a last line break are all trusted", async () => {
+  await using database = await startFakePostgres(good);
+  const { source } = readSettings({
+    DB_HOST: "127.0.0.1",
+    DB_PORT: String(database.port),
+    DB_NAME: "any",
+    DB_USER: "any",
+    DB_PASSWORD: "any",
+    DB_SSLMODE: "verify-full",
+    DB_SSL_SERVERNAME: serverName,
+    DB_SSLROOTCERT: `${otherAuthority.trimEnd()}${testAuthority.trimEnd()}`,
+  });
+  const config = await connectionConfig(source, { applicationName: "test" });
+  const client = await connect(source, config);
+  await client.end();
 });
 
 const authority = new CertificateAuthority("Names");

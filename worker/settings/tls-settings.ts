@@ -149,13 +149,18 @@ function certificatesIn(value: string): {
   readonly first: X509Certificate;
 } {
   const text = textOrFile(value);
-  const [first] = (
+  const all =
     text.match(
       /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g,
-    ) ?? []
-  ).map((pem) => new X509Certificate(pem));
+    ) ?? [];
+  const [first] = all.map((pem) => new X509Certificate(pem));
   if (first === undefined) throw new UnusableError("no certificate is in it");
-  return { text, first };
+  if (all.length < text.split("-----BEGIN CERTIFICATE-----").length - 1) {
+    throw new UnusableError("a certificate in it is cut off");
+  }
+  // OpenSSL overlooks one that begins on the line on which another ends, as
+  // where files without a last line break were put together.
+  return { text: all.map((pem) => `${pem}\n`).join(""), first };
 }
 
 function clientCertificate(
