@@ -9,12 +9,18 @@ import pino from "pino";
 export type Log = pino.Logger;
 
 export function createLog(level: string): Log {
-  return pino({
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-  });
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    // Written at once. In the background a line would still be on its way when
+    // a `fatal` one, which never waits, overtakes it: the last line would not
+    // be the one that says why the worker ended.
+    pino.destination({ dest: 1, sync: true }),
+  );
 }
 
 /** What may be said of an error. */

@@ -1,3 +1,6 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { DatabaseError } from "pg";
 import { describeError } from "../../worker/log";
 
@@ -46,4 +49,28 @@ test("causes are described by the same rules, and what is no error by nothing of
   });
   expect(JSON.stringify(describeError(error))).not.toContain("text of");
   expect(JSON.stringify(describeError("canary"))).not.toContain("canary");
+});
+
+// A process of its own: jest's has another standard output.
+test("lines come in the order in which they were said, also a fatal one", () => {
+  const module = join(__dirname, "../../worker/log.ts");
+  const script = `const { createLog } = require(${JSON.stringify(module)});
+    const log = createLog("info");
+    let turn = 0;
+    const say = () => {
+      log.info(String(turn++));
+      log.fatal(String(turn++));
+      if (turn < 400) setImmediate(say);
+    };
+    say();`;
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--import", pathToFileURL(require.resolve("tsx")).href, "-e", script],
+    { encoding: "utf8", timeout: 60_000, killSignal: "SIGKILL" },
+  );
+  const said = [...stdout.matchAll(/"msg":"(\d+)"/g)].map(([, n]) => Number(n));
+  expect({ said, stderr }).toEqual({
+    said: [...Array(400).keys()],
+    stderr: "",
+  });
 });
