@@ -20,7 +20,10 @@ export async function runCheck(
   settings: Settings,
   options: { readonly json: boolean },
 ): Promise<number> {
-  const findings = await findAll(settings);
+  const findings = [
+    ...(await findAll(settings)),
+    ...settings.warnings.map(ofSettings),
+  ];
   process.stdout.write(
     options.json
       ? `${JSON.stringify(findings, null, 2)}\n`
@@ -44,7 +47,9 @@ async function findAll(settings: Settings): Promise<Finding[]> {
     find: () => Promise<Finding[]>,
   ): Promise<void> => {
     findings.push(
-      ...(await find().catch((error: unknown) => [failure(which, error)])),
+      ...(await find().catch((error: unknown) => [
+        failure(which, error, settings),
+      ])),
     );
   };
   let watermark: Watermark | undefined;
@@ -64,12 +69,26 @@ async function findAll(settings: Settings): Promise<Finding[]> {
   );
 }
 
+/** What a worker says of its variables at each start. */
+function ofSettings(message: string): Finding {
+  return {
+    code: "variable",
+    severity: "warning",
+    message,
+    remedy: "correct the variable or unset it (docs/configuration.md)",
+  };
+}
+
 function isUnreachable({ code }: Finding): boolean {
   return code.endsWith("-unreachable");
 }
 
 /** What was thrown instead of found. */
-function failure(which: "source" | "destination", error: unknown): Finding {
+function failure(
+  which: "source" | "destination",
+  error: unknown,
+  { destinationIsSource }: Settings,
+): Finding {
   if (error instanceof OperatorError) {
     return {
       code: `${which}-refused`,
@@ -80,13 +99,15 @@ function failure(which: "source" | "destination", error: unknown): Finding {
   }
   const connection =
     error instanceof ConfigurationError || error instanceof UnreachableError;
+  // The variables that lead there are the source's, when it is both.
+  const where = connection && destinationIsSource ? "source" : which;
   return {
-    code: connection ? `${which}-unreachable` : `${which}-unreadable`,
+    code: connection ? `${where}-unreachable` : `${where}-unreadable`,
     severity: "error",
     message: connection
       ? error.message
-      : `the ${which} could not be read: ${JSON.stringify(describeError(error))}`,
-    remedy: `correct the ${which}'s connection and run check again`,
+      : `the ${where} could not be read: ${JSON.stringify(describeError(error))}`,
+    remedy: `correct the ${where}'s connection and run check again`,
     exitCode: error instanceof ConfigurationError ? 2 : 3,
   };
 }

@@ -23,7 +23,11 @@ import { checkContinuity } from "./source/continuity";
 import { identifySource } from "./source/identify-source";
 import { checkSource } from "./source/preflight";
 import { checkPlan } from "./source/publication-plan-check";
-import { administratorRemedy, rehearseSetUp } from "./source/rehearsal";
+import {
+  administratorRemedy,
+  rehearseSetUp,
+  untriedSetUp,
+} from "./source/rehearsal";
 import { verifySession } from "./source/session";
 import { type Situation, setUpSteps } from "./source/set-up-steps";
 import { readSourceFacts } from "./source/source-facts";
@@ -118,6 +122,7 @@ export async function inspectSource(
   if (!watermark) await identifySource(settings, config, now.facts);
   await verifySession(client);
   if (willSetUp && rehearses) await rehearseSetUp(client, now, settings);
+  else if (willSetUp) findings.push(...untriedSetUp(now, settings));
   return findings;
 }
 

@@ -12,7 +12,7 @@ import { ConfigurationError, EXIT_CODE, OperatorError } from "./errors";
 import { runGap } from "./gap-command";
 import { serveHttp } from "./http";
 import { refuseUnfit } from "./inspect";
-import { createLog, describeError } from "./log";
+import { createLog, describeError, type Log } from "./log";
 import { type Lsn, parseLsn } from "./lsn";
 import { prometheusMetrics } from "./metrics";
 import { readSettings, type Settings } from "./settings/settings";
@@ -48,7 +48,7 @@ program
 program
   .command("setup")
   .description(
-    "create what the source needs: replica identities, event trigger, publication, slot",
+    "create what the source needs: replica identities, event triggers, publication, slot",
   )
   .action(() =>
     finish((settings, signal) => runSetup(settings, logFor(settings), signal)),
@@ -136,7 +136,6 @@ function positionOf(option: string, text: string): Lsn {
 
 async function run(settings: Settings, signal: AbortSignal): Promise<number> {
   const log = logFor(settings);
-  for (const warning of settings.warnings) log.warn(warning);
   const status = new Status();
   status.isPasswordStale = () =>
     settings.source.login.isStale || settings.destination.login.isStale;
@@ -170,8 +169,11 @@ async function run(settings: Settings, signal: AbortSignal): Promise<number> {
   );
 }
 
-function logFor(settings: Settings) {
-  return createLog(settings.logLevel);
+/** With what is to be said of the variables at each start. */
+function logFor({ logLevel, warnings }: Settings): Log {
+  const log = createLog(logLevel);
+  for (const warning of warnings) log.warn(warning);
+  return log;
 }
 
 /** Settings in, exit code out; a wrong variable is said before anything runs. */

@@ -207,6 +207,37 @@ describe("check", () => {
     await end(source, destination);
   });
 
+  test("does not call ready what the role may not set up", async () => {
+    const { source, destination, env, catalogues } = await arrange();
+    await source.query("CREATE ROLE reader LOGIN REPLICATION PASSWORD 'r'");
+    const before = await catalogues();
+    const asReader = { ...env, DB_USER: "reader", DB_PASSWORD: "r" };
+    const found = await check(asReader);
+    expect(found).toMatchObject({ code: 0, codes: ["setup-untried"] });
+    expect(found.text).toContain("set up the replica identity of public.note");
+    expect(await catalogues()).toEqual(before);
+    expect((await runCommand(asReader)).code).toBe(3);
+    expect((await runCommand(env, "setup")).code).toBe(0);
+    expect((await check(asReader)).codes).toEqual([]);
+    await source.query(`SELECT pg_drop_replication_slot('${env.SLOT_NAME}')`);
+    await end(source, destination);
+  });
+
+  test("names a variable that is none, as every command does", async () => {
+    const { source, destination, env } = await arrange();
+    const misspelt = { ...env, DB_PASWORD: "hush-4711" };
+    const found = await check(misspelt);
+    expect(found).toMatchObject({ code: 0, codes: ["variable"] });
+    expect(found.text).toContain("DB_PASWORD is not a variable of the worker");
+    expect(found.text).not.toContain("hush-4711");
+    const { lines } = await runCommand(misspelt, "gap");
+    expect(lines[0]).toMatchObject({
+      level: "warn",
+      msg: "DB_PASWORD is not a variable of the worker: DB_PASSWORD?",
+    });
+    await end(source, destination);
+  });
+
   test("says which of the two cannot be reached, and looks at the other one", async () => {
     const { source, destination, env } = await arrange();
     await destination.query("CREATE TABLE changes (id int)");
@@ -230,8 +261,9 @@ describe("check", () => {
       DEST_DB_PASSWORD,
       ...one
     } = env;
+    // With one for both, what is wrong is in the source's variables.
     expect((await check({ ...one, DB_PORT: "1" })).codes).toEqual([
-      "destination-unreachable",
+      "source-unreachable",
     ]);
     await end(source, destination);
   });

@@ -6,6 +6,7 @@
  */
 import { type ClientBase, escapeIdentifier } from "pg";
 import { OperatorError } from "../errors";
+import type { Finding } from "../finding";
 import { errorCode, SQLSTATE } from "../sql-state";
 import { administratorSql, schemaNote } from "./missing-privilege";
 import { patienceFor } from "./run-step";
@@ -35,6 +36,25 @@ export async function rehearseSetUp(
   }
 }
 
+/**
+ * For who only looks: no catalogue says whether a role may make all of it, so
+ * that without this a check would call ready what the first start refuses.
+ */
+export function untriedSetUp(now: Situation, options: SetUpOptions): Finding[] {
+  const { role } = now.facts;
+  const steps = setUpSteps(now, options).filter(isRehearsed);
+  if (role.superuser || steps.length === 0) return [];
+  return [
+    {
+      code: "setup-untried",
+      severity: "warning",
+      message: `role ${escapeIdentifier(role.name)} is no superuser, and a check does not try whether it may set up ${steps.map(({ what }) => what).join(", ")}`,
+      remedy:
+        "run setup as an administrator, or start the worker: where the role may not, it ends with exit code 3 and the SQL to run, and has changed nothing",
+    },
+  ];
+}
+
 /** All that is missing: a publication without the identities breaks writes. */
 export function administratorRemedy(
   now: Situation,
@@ -47,14 +67,18 @@ export function administratorRemedy(
   return `Run this in database ${escapeIdentifier(database.name)} as ${who}, statement by statement and not inside BEGIN … COMMIT (psql does), and start again${schemaNote(now.facts)}:\n${administratorSql(now.facts, setUpSteps(now, options))}`;
 }
 
+function isRehearsed(step: Step): boolean {
+  // A slot's privilege, REPLICATION, has been looked at; and it cannot be taken
+  // back.
+  return !isOptional(step) && step.kind !== "slot";
+}
+
 async function refusal(
   client: ClientBase,
   step: Step,
   { tables }: Situation,
 ): Promise<string | undefined> {
-  if (isOptional(step)) return undefined;
-  // Its privilege, REPLICATION, has been looked at; and it cannot be taken back.
-  if (step.kind === "slot") return undefined;
+  if (!isRehearsed(step)) return undefined;
   if (step.kind === "identity") {
     // Not tried: it would lock the table.
     const table = tables.find(({ oid }) => step.relationOids.includes(oid));
