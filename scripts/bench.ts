@@ -13,6 +13,7 @@ import { SECTIONS } from "./bench/sections";
 import { measureTunnels } from "./bench/tunnels";
 import { openWays } from "./bench/ways";
 import { Cluster } from "./cluster";
+import { UsageError } from "./command-line";
 import { withProgress } from "./progress";
 
 interface Options {
@@ -37,7 +38,11 @@ const program = new Command()
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => process.exit(1));
 }
-void bench(program.opts<Options>());
+void bench(program.opts<Options>()).catch((error: Error) => {
+  const isUsage = error instanceof UsageError;
+  console.error(isUsage ? error.message : error.stack);
+  process.exit(isUsage ? 2 : 1);
+});
 
 async function bench(options: Options): Promise<void> {
   const { json, rounds } = options;

@@ -4,6 +4,7 @@ import { type ChangeRow, renderChanges } from "./changes-table";
 import { Cluster } from "./cluster";
 import { liveChanges, printChanges } from "./live-changes";
 import { LocalWorker } from "./local-worker";
+import { chosenMajor, NEWEST_MAJOR } from "./postgres-major";
 import { withProgress } from "./progress";
 import { TodoApplication } from "./todo-application";
 import {
@@ -24,8 +25,9 @@ export interface EmbeddedRunOptions {
 
 export async function runEmbedded(options: EmbeddedRunOptions): Promise<void> {
   const { once, interrupted } = options;
-  await using cluster = await withProgress("Starting PostgreSQL 18", () =>
-    Cluster.start(),
+  const major = chosenMajor() ?? NEWEST_MAJOR;
+  await using cluster = await withProgress(`Starting PostgreSQL ${major}`, () =>
+    Cluster.start({ major }),
   );
   await cluster.createDatabase(database);
   // Not closed: it ends with the cluster.

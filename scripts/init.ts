@@ -19,6 +19,7 @@ import { type Answers, firstEnvironment } from "./init/first-environment";
 
 runCommand(async () => {
   const program = readCommandLine();
+  refuseOtherModes(program);
   const [name = ""] = program.args;
   const folder = join(process.cwd(), "environments");
   refuseNearNames(folder, name);
@@ -32,6 +33,20 @@ runCommand(async () => {
   write(file, text, shown);
   console.log(renderNextSteps(name, shown, problems));
 });
+
+/** They would have no effect, and the file another mode than was meant. */
+function refuseOtherModes(program: Command): void {
+  const { mode } = program.opts<Answers>();
+  for (const option of program.options) {
+    const [, of] =
+      /^The mode (\w+):$/.exec(option.helpGroupHeading ?? "") ?? [];
+    const source = program.getOptionValueSource(option.attributeName());
+    if (of === undefined || of === mode || source !== "cli") continue;
+    throw new UsageError(
+      `${option.long} is for --mode ${of}, and the mode is ${mode}: give --mode ${of}, or leave ${option.long} out`,
+    );
+  }
+}
 
 /** Before anything is written: of such a pair no file would be taken. */
 function refuseNearNames(folder: string, name: string): void {

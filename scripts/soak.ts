@@ -4,8 +4,10 @@
  */
 import { rmSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { UsageError } from "./command-line";
 import { missingForLab } from "./lab/requirements";
 import { NO_SSHD, sshdPath } from "./lab/sshd";
+import { chosenMajor } from "./postgres-major";
 import { nameOf, THROUGH, type Through } from "./soak/fault-action";
 import { planFaults } from "./soak/plan";
 import { problems, renderReport } from "./soak/report";
@@ -40,8 +42,9 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => process.exit(1));
 }
 void soak(program.opts<Options>()).catch((error: Error) => {
-  console.error(error.stack);
-  process.exit(1);
+  const isUsage = error instanceof UsageError;
+  console.error(isUsage ? error.message : error.stack);
+  process.exit(isUsage ? 2 : 1);
 });
 
 async function soak(options: Options): Promise<void> {
@@ -53,6 +56,7 @@ async function soak(options: Options): Promise<void> {
     }
     return;
   }
+  chosenMajor();
   const missing = missingFor(through);
   if (missing) {
     console.error(missing);

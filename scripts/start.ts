@@ -4,6 +4,7 @@
  * change until Ctrl-C. With DB_HOST set, the worker on that database instead.
  */
 import { Command, CommanderError } from "commander";
+import { UsageError } from "./command-line";
 import { runEmbedded } from "./embedded-run";
 import { followDatabase } from "./follow-database";
 import { WorkerFailure } from "./local-worker";
@@ -44,10 +45,10 @@ function report(error: unknown, interrupted: AbortSignal): number {
   if (interrupted.aborted && error === interrupted.reason)
     return exitCodes.interrupted;
   console.error(error instanceof Error ? error.message : error);
-  return error instanceof WorkerFailure &&
-    error.code === workerConfigurationCode
-    ? exitCodes.usage
-    : exitCodes.failed;
+  const isUsage =
+    error instanceof UsageError ||
+    (error instanceof WorkerFailure && error.code === workerConfigurationCode);
+  return isUsage ? exitCodes.usage : exitCodes.failed;
 }
 
 function usage(problem: string): number {

@@ -119,6 +119,11 @@ test.each([
   [["shop", "--account", "1"], 'source.account.id: got "1"'],
   [["Shop"], "as the file's name"],
   [["shop", "--mode", "tor"], "Allowed choices are direct, ssh, vpn"],
+  [["shop", "--ssh-host", "jump"], "--ssh-host is for --mode ssh"],
+  [
+    ["shop", "--mode", "direct", "--server-key", publicKeys.provider],
+    "--server-key is for --mode vpn, and the mode is direct",
+  ],
   [["shop", "--postgres-version", "17.2"], "a whole number is needed"],
   [[], "missing required argument 'env'"],
   [["shop", "other"], "too many arguments"],

@@ -164,14 +164,15 @@ test.each<[string, Partial<SoakReport>]>([
 
 const script = join(__dirname, "..", "..", "scripts", "soak.ts");
 
-function run(...args: string[]) {
+function run(args: readonly string[], env: Record<string, string> = {}) {
   return spawnSync(process.execPath, ["--import", "tsx", script, ...args], {
     encoding: "utf8",
+    env: { ...process.env, ...env },
   });
 }
 
 test("--help names the options", () => {
-  const { status, stdout } = run("--help");
+  const { status, stdout } = run(["--help"]);
   expect(status).toBe(0);
   expect(stdout).toMatch(/--minutes.*--seed.*--through/s);
 });
@@ -182,5 +183,11 @@ test.each([
   [["--through", "post"]],
   [["--unknown"]],
 ])("%j is refused with exit code 2", (args) => {
-  expect(run(...args).status).toBe(2);
+  expect(run(args).status).toBe(2);
+});
+
+test("a version that is not supported is refused in one line", () => {
+  const { status, stderr } = run([], { POSTGRES_MAJOR: "9" });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^POSTGRES_MAJOR is "9"; .*\n$/);
 });

@@ -140,6 +140,7 @@ test("with DB_HOST the worker runs on that database, and its changes appear live
 test.each([
   ["an unknown option", ["--twice"], {}, "unknown option '--twice'"],
   ["--once with DB_HOST", ["--once"], { DB_HOST: "127.0.0.1" }, "unset it"],
+  ["a version that there is none of", [], { POSTGRES_MAJOR: "9" }, "14, 15"],
   ["a missing variable", [], { DB_HOST: "127.0.0.1" }, "DB_NAME"],
 ])("%s is wrong usage: exit code 2", async (_what, args, env, message) => {
   start(args, env);
@@ -147,7 +148,7 @@ test.each([
   expect(run.stderr).toContain(message);
 });
 
-/** The table's rows without headings, and of a context what the issue promises. */
+/** The table's rows without headings, and of a context what is promised. */
 function table(stdout: string): (string | undefined)[][] {
   const rows = stdout.split("\n").filter((line) => / \| todo +\| /.test(line));
   return rows.map((line) => {
