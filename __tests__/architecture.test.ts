@@ -115,7 +115,7 @@ test.each([
   expect(users.map((file) => file.split("/").at(-1))).toEqual(expected);
 });
 
-// It would decode gigabytes for a figure that the catalogue has (H83). `gap --to`
+// It would decode gigabytes for a figure that the catalogue has. `gap --to`
 // and `drain` look once, when an operator asks.
 test("only an operator's command looks into the log", async () => {
   const { files } = await importsOf(root, "worker");

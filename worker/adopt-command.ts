@@ -1,7 +1,7 @@
 /**
  * `adopt`: a trail goes on with another server: after a move that `drain` has
  * prepared, without a gap; after a restore, a divergent failover or a move that
- * nobody prepared, with a record of it (H12, H37, H38).
+ * nobody prepared, with a record of it.
  */
 import type { Client } from "pg";
 import { readBegunTrail } from "./begun-trail";

@@ -1,5 +1,5 @@
 /**
- * How the stream gets on, told apart by who has to do something about it (H84):
+ * How the stream gets on, told apart by who has to do something about it:
  * a worker that is alive and stuck looks from outside like one that is idle.
  */
 

@@ -23,9 +23,9 @@ const FIRST_LOGIN_DELAY_MS = 10_000;
 const MAX_LOGIN_DELAY_MS = 15 * 60_000;
 /** A worker that has never streamed gives up: whoever started it should see. */
 const ATTEMPTS_BEFORE_FIRST_STREAM = 5;
-/** A failover takes minutes; a reader endpoint stays one (H25). */
+/** A failover takes minutes; a reader endpoint stays one. */
 const STANDBY_PATIENCE_MS = 10 * 60_000;
-/** What cannot be read is not going to be readable the fourth time (H18). */
+/** What cannot be read is not going to be readable the fourth time. */
 const ATTEMPTS_AT_UNREADABLE = 3;
 
 export interface Decision {
@@ -95,7 +95,7 @@ export class RepeatedError extends Error {
   override readonly name = "RepeatedError";
 }
 
-/** Another worker, or the server has not noticed the end of the last (H39). */
+/** Another worker, or the server has not noticed the end of the last. */
 export function isSlotBusy(error: unknown): boolean {
   return errorCode(error) === "55006";
 }

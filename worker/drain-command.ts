@@ -1,7 +1,7 @@
 /**
  * `drain`: everything that was committed at the source is stored, and nothing
  * came after it. For a planned move to another server (a major upgrade, blue and
- * green): writes stop, the worker stops, `drain`, the move, `adopt` (H38).
+ * green): writes stop, the worker stops, `drain`, the move, `adopt`.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";

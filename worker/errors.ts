@@ -42,7 +42,7 @@ export class ConfigurationError extends Error {
 
 /**
  * A trail's source is a standby. A failover may be under way, so this is waited
- * out for a time before it is taken for a wrong DB_HOST (H25).
+ * out for a time before it is taken for a wrong DB_HOST.
  */
 export class StandbyError extends ConfigurationError {}
 

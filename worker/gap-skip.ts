@@ -2,7 +2,7 @@
  * `gap --to`: leaves out changes that the source still has, because it cannot
  * give them (a transaction that it cannot decode would stop the trail for ever).
  * The one place that moves a slot ahead of the trail, and only with a record of
- * it (H20, H86).
+ * it.
  */
 import type { Client } from "pg";
 import { recordGap, type Watermark } from "./destination/watermark";

@@ -1,7 +1,7 @@
 /**
  * JSON lines on stdout. Rows, contexts, keys and passwords never reach a log:
  * PostgreSQL's errors quote rows in `detail`, `where` and even `message`, so an
- * error is reported by its code and by names only (H82).
+ * error is reported by its code and by names only.
  */
 import { DatabaseError } from "pg";
 import pino from "pino";

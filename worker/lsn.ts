@@ -1,6 +1,6 @@
 /**
  * Positions in the write-ahead log. PostgreSQL writes them as two hexadecimal
- * halves ("16/B374D848"), padded or not; comparing those texts is wrong (H06),
+ * halves ("16/B374D848"), padded or not; comparing those texts is wrong,
  * so a position is a number from the edge inwards.
  */
 

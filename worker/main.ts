@@ -220,7 +220,7 @@ async function exitCode(command: () => Promise<number>): Promise<number> {
   }
 }
 
-// What nobody awaited is a bug, and going on could skip a change (H18).
+// What nobody awaited is a bug, and going on could skip a change.
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => {
     createLog("info").fatal({ error: describeError(error) }, event);

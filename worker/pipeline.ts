@@ -111,7 +111,7 @@ export async function runPipeline(
     }
     await writer.finish();
     // What is complete is worth a last transaction; an unfinished one of the
-    // source is not waited for (H14).
+    // source is not waited for.
     const last = stitcher.hasFinished
       ? stitcher.take(batchMaxBytes)
       : undefined;

@@ -29,7 +29,7 @@ export class Status {
   failedLogins = 0;
   /** New connections are refused for a password that only a restart changes. */
   isPasswordStale: () => boolean = () => false;
-  /** Of this process's last claim on the watermark (H13). */
+  /** Of this process's last claim on the watermark. */
   epoch: bigint | undefined;
   /** Of finished sessions; the running one's are in `session`. */
   readonly totals: StitchCounters = {

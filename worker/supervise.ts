@@ -20,10 +20,10 @@ import { decodingContext } from "./stream/decoding-context";
 const STOP_GRACE_MS = 8_000;
 /**
  * The server notices a dead predecessor after wal_sender_timeout, which is at
- * most 60 s in the worker's sessions; half a minute more is no alarm (H39).
+ * most 60 s in the worker's sessions; half a minute more is no alarm.
  */
 const BUSY_PATIENCE_MS = 90_000;
-/** The source has failed like this, at this very position, too often (H43). */
+/** The source has failed like this, at this very position, too often. */
 const REPEATS_AT_POSITION = 10;
 /** Runs sessions until `signal` (0) or until one ends in a way that stays. */
 export async function supervise(
@@ -42,7 +42,7 @@ export async function supervise(
     try {
       status.state = "starting";
       // A destination that is locked answers nobody, and nothing depends on an
-      // end in order: what is not durable is read again (H14).
+      // end in order: what is not durable is read again.
       await Promise.race([session(signal), graceOver]);
     } catch (thrown) {
       if (!signal.aborted) {
@@ -82,7 +82,7 @@ function countsOf({ attempts, failedLogins, hasStreamed }: Status): Counts {
 /**
  * Remembers how long, or how often, this has been so. The text of an error of
  * the server's decoding says little, and differs between versions and clouds;
- * what counts is its code, and that nothing was stored in between (H43).
+ * what counts is its code, and that nothing was stored in between.
  */
 function note(error: unknown, status: Status): number {
   const { streamFailure, confirmedLsn } = status;

@@ -1,6 +1,6 @@
 /**
  * Becoming the only writer of a trail. To be called when the source has granted
- * the slot to this worker alone: only then may it fence off a predecessor (H13).
+ * the slot to this worker alone: only then may it fence off a predecessor.
  */
 import type { Client } from "pg";
 import { claim, fenced } from "./destination/claim";

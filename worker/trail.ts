@@ -151,7 +151,7 @@ export async function runTrail(
         stream.confirm(position);
         status.confirmedLsn = formatLsn(position);
         // Not sooner: a session that only begins and fails again would be
-        // repeated for ever, and without a pause (H18).
+        // repeated for ever, and without a pause.
         status.attempts = 0;
       },
       reached: (position) => status.heartbeats.reached(position),

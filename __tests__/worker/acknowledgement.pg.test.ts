@@ -1,5 +1,5 @@
 /**
- * What the source is told (H01 to H05, H10): never more than is durable at the
+ * What the source is told: never more than is durable at the
  * destination, to the byte.
  */
 
@@ -244,7 +244,7 @@ describe("what the source is told", () => {
     const before = await trail.slotState();
     await trail.restartSource("fast");
     // Up to 16 a position that nothing else was saved with does not outlive a
-    // restart, and the slot falls back behind it (H10); 17 saves it when it
+    // restart, and the slot falls back behind it; 17 saves it when it
     // shuts down.
     const { confirmed } = await trail.slotState();
     if (serverMajor >= 17) expect(confirmed).toBe(before.confirmed);

@@ -2,7 +2,7 @@
  * A publication that is altered while transactions are open. Minors before May
  * 2025 lost the rows that such a transaction wrote afterwards, those of May 2025
  * failed under many DDLs (preflight-server.ts warns of both); this is what all
- * others do (H42).
+ * others do.
  */
 import { Cluster } from "../../scripts/cluster";
 import { testedMajors } from "../support/majors";

@@ -1,6 +1,6 @@
 /**
- * What people do to `changes` (H80), and to its locks and rows while the worker
- * writes (H79): a clear sentence, or a delay, and never a change less or more.
+ * What people do to `changes`, and to its locks and rows while the worker
+ * writes: a clear sentence, or a delay, and never a change less or more.
  */
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";

@@ -302,7 +302,7 @@ describe("setup", () => {
   });
 });
 
-test("two databases of one server with one configuration: the second refuses, and runs with a slot of its own (H45)", async () => {
+test("two databases of one server with one configuration: the second refuses, and runs with a slot of its own", async () => {
   const one = await arrange();
   const two = await arrange();
   const env = { ...two.env, SLOT_NAME: String(one.env.SLOT_NAME) };

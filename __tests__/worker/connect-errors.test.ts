@@ -68,7 +68,7 @@ test.each<[string, string, boolean]>([
   ["max_connections", "BackendInitialize", true],
   ["CONNECTION LIMIT of database", "CheckMyDatabase", true],
   ["role's CONNECTION LIMIT", "InitializeSessionUserId", true],
-])("%s is told apart by %s (H44)", (setting, routine, replicates) => {
+])("%s is told apart by %s", (setting, routine, replicates) => {
   const error = new DatabaseError("x", 1, "error");
   Object.assign(error, { code: "53300", routine });
   const described = describeConnectFailure(error, connection, { replicates });

@@ -1,4 +1,4 @@
-/** What the event triggers leave in the log of each kind of DDL (H54). */
+/** What the event triggers leave in the log of each kind of DDL. */
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";
 import { DDL_PREFIX } from "../../worker/source/ddl-trigger";

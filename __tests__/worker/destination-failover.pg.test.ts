@@ -1,5 +1,5 @@
 /**
- * The destination at its worst moments (H78): cut off in the middle of COMMIT,
+ * The destination at its worst moments: cut off in the middle of COMMIT,
  * crashed right behind it, replaced by a standby that is behind.
  */
 import { Cluster } from "../../scripts/cluster";

@@ -1,4 +1,4 @@
-/** Changes that were made while there was no publication (H23, H41). */
+/** Changes that were made while there was no publication. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";

@@ -1,5 +1,5 @@
 /**
- * A failover to a physical standby (H25, H37), on PostgreSQL 17, the first that
+ * A failover to a physical standby, on PostgreSQL 17, the first that
  * copies slots to standbys.
  */
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,5 +1,5 @@
 /**
- * Each dependency frozen in turn (H84): the worker says who is waited for, and
+ * Each dependency frozen in turn: the worker says who is waited for, and
  * goes on by itself. What takes long and is right stays healthy.
  */
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,5 +1,5 @@
 /**
- * A destination that has no room: no connection, no start yet, no disk (H77).
+ * A destination that has no room: no connection, no start yet, no disk.
  * The worker waits, in bounded memory, and goes on by itself.
  */
 import type { Client } from "pg";

@@ -1,7 +1,7 @@
 /**
  * Generated columns and FULL replica identities: from 18 on the server refuses
  * UPDATE and DELETE where a published identity has one that is not published,
- * and a virtual one never is (H48).
+ * and a virtual one never is.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";

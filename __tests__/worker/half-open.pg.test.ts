@@ -1,5 +1,5 @@
 /**
- * Connections that stay open while nothing passes any more (H16), as a firewall
+ * Connections that stay open while nothing passes any more, as a firewall
  * or a moved tunnel leaves them, to either server, under load: noticed in time,
  * and nothing lost or doubled.
  */

@@ -1,4 +1,4 @@
-/** A source on which nothing happens for us, and much for others (H33). */
+/** A source on which nothing happens for us, and much for others. */
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";
 import { parseLsn } from "../../worker/lsn";

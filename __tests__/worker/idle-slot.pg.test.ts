@@ -1,5 +1,5 @@
 /**
- * PostgreSQL 18 invalidates a slot that nobody uses (H36). A worker whose
+ * PostgreSQL 18 invalidates a slot that nobody uses. A worker whose
  * destination is away keeps it in use; one that is away itself cannot.
  */
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,4 @@
-/** A context that comes after rows which are on their way already (H65). */
+/** A context that comes after rows which are on their way already. */
 import { readFile } from "node:fs/promises";
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";

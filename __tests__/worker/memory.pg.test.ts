@@ -1,5 +1,5 @@
 /**
- * Size (H15, H19): a transaction larger than memory, a row larger than a value
+ * Size: a transaction larger than memory, a row larger than a value
  * may be, and a server that wants to hear something meanwhile.
  */
 import { createHash } from "node:crypto";

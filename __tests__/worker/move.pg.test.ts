@@ -1,5 +1,5 @@
 /**
- * A trail that moves to another server (H38): drained, adopted, gone on with, in
+ * A trail that moves to another server: drained, adopted, gone on with, in
  * one `changes`, across two major upgrades by a copy of the rows.
  */
 import { Cluster } from "../../scripts/cluster";

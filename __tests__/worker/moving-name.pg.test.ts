@@ -1,5 +1,5 @@
 /**
- * The source's name leads to another address (H28): found by a look-up at every
+ * The source's name leads to another address: found by a look-up at every
  * attempt, gone on with at the same server, refused at another.
  */
 import { mkdtempSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Publications that leave out rows or columns, and so would falsify the trail (H50, H51). */
+/** Publications that leave out rows or columns, and so would falsify the trail. */
 import { Cluster } from "../../scripts/cluster";
 import { runCommand } from "../support/command";
 import { serverMajor } from "../support/majors";

@@ -1,4 +1,4 @@
-/** `changes` in the source database itself (H61). */
+/** `changes` in the source database itself. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";

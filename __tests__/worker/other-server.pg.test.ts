@@ -1,5 +1,5 @@
 /**
- * Another server behind the source's name (H12): only one that has everything
+ * Another server behind the source's name: only one that has everything
  * that the trail has, and the slot, is gone on with.
  */
 import { Cluster } from "../../scripts/cluster";

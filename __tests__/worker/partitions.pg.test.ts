@@ -1,4 +1,4 @@
-/** Partitioned tables (H52): each partition is a table of its own in the trail. */
+/** Partitioned tables: each partition is a table of its own in the trail. */
 import { Cluster } from "../../scripts/cluster";
 import { identities } from "../support/source";
 import {

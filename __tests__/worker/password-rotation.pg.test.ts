@@ -1,5 +1,5 @@
 /**
- * A role's password that changes while the worker runs (H27): the new one is
+ * A role's password that changes while the worker runs: the new one is
  * used without a hand, and the old one is tried a few times at the most, as the
  * server's own log counts it.
  */

@@ -1,5 +1,5 @@
 /**
- * What a position means (H06 to H09, H11): order, identity, and when a slot no
+ * What a position means: order, identity, and when a slot no
  * longer is where the destination stopped.
  */
 import { execFile } from "node:child_process";

@@ -107,7 +107,7 @@ const cases: readonly Case[] = [
     },
   },
   {
-    name: "a slot of another database (H45)",
+    name: "a slot of another database",
     code: 2,
     says: [/belongs to database "postgres"; one of database "refusal_\d+"/],
     arrange: async ({ cluster, name }) => {
@@ -235,7 +235,7 @@ const cases: readonly Case[] = [
     server: { major: 13 },
   },
   {
-    name: "a server without a free replication slot (H44)",
+    name: "a server without a free replication slot",
     code: 3,
     says: [
       "all 1 replication slots are in use",
@@ -251,7 +251,7 @@ const cases: readonly Case[] = [
     server: { settings: { max_replication_slots: 1 } },
   },
   {
-    name: "a server without a free WAL sender (H44)",
+    name: "a server without a free WAL sender",
     code: 3,
     says: ["all 1 WAL senders are in use", "raise max_wal_senders"],
     arrange: async ({ cluster, keep }) => {

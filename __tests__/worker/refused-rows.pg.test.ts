@@ -1,5 +1,5 @@
 /**
- * One poisonous row never blocks the trail and never vanishes from it (H76):
+ * One poisonous row never blocks the trail and never vanishes from it:
  * everything that a destination may have against a row, end to end.
  */
 import { Cluster } from "../../scripts/cluster";

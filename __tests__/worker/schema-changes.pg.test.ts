@@ -1,4 +1,4 @@
-/** DDL in the trail: `_bemi_schema_changes` beside the changes (H54). */
+/** DDL in the trail: `_bemi_schema_changes` beside the changes. */
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";
 import { migrate } from "../../worker/destination/destination-schema";

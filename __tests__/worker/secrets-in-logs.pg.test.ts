@@ -1,5 +1,5 @@
 /**
- * What goes wrong is said without the customer's data (H82): a canary in rows,
+ * What goes wrong is said without the customer's data: a canary in rows,
  * contexts, passwords and keys, and every way of failing that quotes them.
  */
 import type { Client } from "pg";

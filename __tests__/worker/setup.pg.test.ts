@@ -74,7 +74,7 @@ describe.each(testedMajors(14, 17, 18))("set-up of PostgreSQL %i", (major) => {
     running = false;
     await Promise.all(load);
     expect(errors).toEqual([]);
-    // Up to 17 this fails if any change is older than the publication (H41).
+    // Up to 17 this fails if any change is older than the publication.
     const { rows } = await client.query(
       "SELECT count(*)::int AS messages FROM pg_logical_slot_get_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', 'bemi')",
       [source.database],

@@ -1,6 +1,6 @@
 /**
  * A slot waits for every transaction that has written, and one that somebody
- * gave up waiting for would keep the source's log for ever (H40).
+ * gave up waiting for would keep the source's log for ever.
  */
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";

@@ -1,6 +1,6 @@
 /**
- * What the source refuses for a while: places that others hold (H44), and
- * errors in the middle of decoding (H43).
+ * What the source refuses for a while: places that others hold, and
+ * errors in the middle of decoding.
  */
 import { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";

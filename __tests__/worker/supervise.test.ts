@@ -261,7 +261,7 @@ function failing(code: string, position: (turn: number) => string) {
   return { ended, status, turns: () => turns };
 }
 
-test("the same error of the stream at the same position is tried ten times again, then ends with 1 (H43)", async () => {
+test("the same error of the stream at the same position is tried ten times again, then ends with 1", async () => {
   const { ended, status, turns } = failing("XX000", () => "0/100");
   expect(await ended).toBe(1);
   expect(turns()).toBe(11);
@@ -278,7 +278,7 @@ test.each<[string, string, (turn: number) => string]>([
   expect(turns()).toBe(41);
 });
 
-test("a busy slot is no warning for as long as the server may take to notice a dead worker (H39)", async () => {
+test("a busy slot is no warning for as long as the server may take to notice a dead worker", async () => {
   const status = new Status();
   const levels: string[] = [];
   const log = pino(

@@ -157,7 +157,7 @@ async function fillWalSenders(): Promise<Client[]> {
   }
 }
 
-// 17 ends the stream with an error, 18 only warns (H23); the way out is the one
+// 17 ends the stream with an error, 18 only warns; the way out is the one
 // of docs/operations.md.
 test.each(testedMajors(17, 18))(
   "on PostgreSQL %i a dropped publication ends the worker, and the documented way leads out of it",

@@ -1,7 +1,7 @@
 /**
  * Tools that make tables of their own beside the tracked ones, as pg_repack does:
  * a log filled by a trigger, a copy without a key, both changed and dropped
- * again (H55). Where the publication covers them they must not fail.
+ * again. Where the publication covers them they must not fail.
  */
 import type { Client } from "pg";
 import { Cluster } from "../../scripts/cluster";

@@ -1,5 +1,5 @@
 /**
- * Who may write (H13, H14, H39): of two workers one, of a frozen one nothing,
+ * Who may write: of two workers one, of a frozen one nothing,
  * and a worker that is asked to end ends.
  */
 import { Cluster } from "../../scripts/cluster";
@@ -61,7 +61,7 @@ describe("who may write", () => {
     await next.log("streaming");
     await trail.reached(1);
     expect(failures(next)).toEqual([]);
-    // As long as the server may take to notice, it is nobody's concern (H39).
+    // As long as the server may take to notice, it is nobody's concern.
     const waits = next.lines.filter(({ msg }) => msg.includes(SLOT_IN_USE));
     expect(new Set(waits.map(({ level }) => level))).toEqual(new Set(["info"]));
   });

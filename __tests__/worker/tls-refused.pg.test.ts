@@ -1,6 +1,6 @@
 /**
  * Whom the worker trusts and who trusts it, on a real server: what is refused is
- * refused in both databases, with a sentence that says which (H26).
+ * refused in both databases, with a sentence that says which.
  */
 import {
   type Certificate,

@@ -1,6 +1,6 @@
 /**
  * A worker that trusts and is trusted, on a real server: every connection is
- * encrypted and verified, and what is replaced under it is taken up (H26).
+ * encrypted and verified, and what is replaced under it is taken up.
  */
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

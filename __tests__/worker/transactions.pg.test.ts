@@ -1,5 +1,5 @@
 /**
- * Transactions that are not simply begun and committed (H21, H22): rolled back
+ * Transactions that are not simply begun and committed: rolled back
  * in parts, prepared, raced.
  */
 import { Cluster } from "../../scripts/cluster";

@@ -1,5 +1,5 @@
 /**
- * A stream that holds what the worker does not understand (H18): it stops with
+ * A stream that holds what the worker does not understand: it stops with
  * its position untouched, and never skips.
  */
 import { Cluster } from "../../scripts/cluster";

@@ -1,5 +1,5 @@
 /**
- * A change of more than 1 GB, which no source can send (H20): the worker stores
+ * A change of more than 1 GB, which no source can send: the worker stores
  * what came before it, says what to do, and goes on where an operator lets it.
  */
 import { Cluster } from "../../scripts/cluster";

@@ -16,7 +16,7 @@ afterAll(() => cluster[Symbol.asyncDispose]());
 const brief = ({ table, operation, primaryKey }: ChangeRow) =>
   [table, operation, primaryKey].join(" ");
 
-test("what is no ordinary table leaves no false row and stops nothing (H60)", async () => {
+test("what is no ordinary table leaves no false row and stops nothing", async () => {
   const { host, port, user, password } = cluster;
   await using tracked = await TrackedDatabase.start(cluster, {
     schema: `
@@ -56,7 +56,7 @@ test("what is no ordinary table leaves no false row and stops nothing (H60)", as
   ]);
 });
 
-test("an unlogged table that is named gets a warning, and its neighbours are tracked (H60)", async () => {
+test("an unlogged table that is named gets a warning, and its neighbours are tracked", async () => {
   await using tracked = await TrackedDatabase.start(cluster, {
     schema:
       "CREATE TABLE plain (id int PRIMARY KEY); CREATE UNLOGGED TABLE fast (id int PRIMARY KEY)",
@@ -82,7 +82,7 @@ test("an unlogged table that is named gets a warning, and its neighbours are tra
   expect(stdout).toContain('ALTER TABLE "public"."fast" SET LOGGED;');
 });
 
-describe("a source that is itself a subscriber (H62)", () => {
+describe("a source that is itself a subscriber", () => {
   test("has each row once, with no context but its own", async () => {
     await using upstream = await Cluster.start({ settings: { fsync: "off" } });
     const client = await upstream.client();
@@ -141,7 +141,7 @@ describe("a source that is itself a subscriber (H62)", () => {
   });
 });
 
-test("a LATIN1 source's values, names and contexts arrive as they were written (H30)", async () => {
+test("a LATIN1 source's values, names and contexts arrive as they were written", async () => {
   const database = `latin_${process.pid}`;
   const admin = await cluster.client();
   await admin.query(

@@ -1,5 +1,5 @@
 /**
- * Which silence of a connection is taken for its end (H16): that of a line on
+ * Which silence of a connection is taken for its end: that of a line on
  * which nothing passes, and never that of a server which is busy.
  */
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,4 @@
-/** A worker that was down while much was written (H34). */
+/** A worker that was down while much was written. */
 import { Cluster } from "../../scripts/cluster";
 import { eventually } from "../../scripts/eventually";
 import { healthOf } from "../support/health";

@@ -12,7 +12,7 @@ const NEXT_SESSION_MS = 100;
 /**
  * Claims the watermark. To be called only when the source has granted the slot:
  * then whoever still holds the row is a worker that lost it, and its sessions
- * are ended, since a frozen process would never let go (H13).
+ * are ended, since a frozen process would never let go.
  *
  * @param sessions - two of the destination: while the first one waits for the
  * row, the other one can tell for whom
@@ -45,7 +45,7 @@ export async function claim(
  * For a worker that lost its connections, and comes back.
  *
  * @throws FencedError when another one claimed the watermark since this process
- * did, with `epoch`: two would take the slot from each other in turns (H13).
+ * did, with `epoch`: two would take the slot from each other in turns.
  */
 export function checkNotFenced(
   { epoch: found, slotName }: Watermark,

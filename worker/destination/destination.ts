@@ -51,7 +51,7 @@ export class Destination {
 
   /**
    * Notes a position without rows, before the source may be told of it: after a
-   * restart a slot ahead of what is noted here is a gap (H11).
+   * restart a slot ahead of what is noted here is a gap.
    */
   recordPosition(position: Lsn): Promise<void> {
     return this.#inOrder((before) =>

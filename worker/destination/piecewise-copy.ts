@@ -2,7 +2,7 @@
  * Rows in pieces, each in a savepoint: a piece that the destination refuses is
  * halved until the row is found that it refuses, and that one is stored in a
  * reduced form in its place. One poisonous row neither blocks the trail nor
- * vanishes from it (H76).
+ * vanishes from it.
  */
 import type { Client, DatabaseError } from "pg";
 import { describeError, type Log } from "../log";

@@ -1,6 +1,6 @@
 /**
  * Whether `changes` is still as the worker made it. Whoever alters it finds out
- * at the next start, in one sentence, and not at some row (H80).
+ * at the next start, in one sentence, and not at some row.
  */
 import type { Client } from "pg";
 import type { Finding } from "../finding";

@@ -49,7 +49,7 @@ function checkServer(facts: DestinationFacts): Finding[] {
 /**
  * A pooler that drops start-up options shares its sessions, too: the settings
  * of one transaction, and the session by which a frozen predecessor is ended,
- * would be another client's (H24).
+ * would be another client's.
  */
 function checkSession({ idleTimeout }: DestinationFacts): Finding[] {
   if (idleTimeout === "1min") return [];

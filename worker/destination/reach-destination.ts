@@ -1,7 +1,7 @@
 /**
  * A connection that takes writes. After a failover a name may lead to a standby
  * for a while, or to the former primary: what it has of the trail may be old,
- * and would look like a gap (H78).
+ * and would look like a gap.
  */
 import type { Client } from "pg";
 import { UnreachableError } from "../errors";

@@ -1,6 +1,6 @@
 /**
  * What the destination says when it takes a row for wrong, and what is told to
- * an operator when that cannot be got round (H76).
+ * an operator when that cannot be got round.
  */
 import { DatabaseError } from "pg";
 import { OperatorError } from "../errors";
@@ -61,7 +61,7 @@ export function refusedForGood(error: DatabaseError, what: string) {
   );
 }
 
-/** SQLSTATE and names, never a value (H82). */
+/** SQLSTATE and names, never a value. */
 function where(error: DatabaseError): string {
   const { sqlState, ...said } = describeError(error);
   const names = ["table", "constraint", "column", "routine"].flatMap((name) =>

@@ -1,15 +1,15 @@
 /**
  * What the destination has of a source: the only durable position there is. The
- * slot's own position is a hint for recycling WAL; it can go back (H10) and it
- * can be moved by others (H11).
+ * slot's own position is a hint for recycling WAL; it can go back and it
+ * can be moved by others.
  */
 import type { Client } from "pg";
 import { formatLsn, type Lsn, parseLsn } from "../lsn";
 
-/** Counting of a transaction's changes; a replay must count alike (H09). */
+/** Counting of a transaction's changes; a replay must count alike. */
 export const ORDINAL_VERSION = 1;
 
-/** Which history the positions belong to (H12). */
+/** Which history the positions belong to. */
 export interface TrailSource {
   readonly databaseName: string;
   readonly databaseOid: number;
@@ -68,7 +68,7 @@ export async function createWatermark(
 
 /**
  * Makes this worker the only one whose transactions are accepted, and returns
- * the watermark as nobody can move it any more (H13), once the transaction that
+ * the watermark as nobody can move it any more, once the transaction that
  * `client` has open is committed.
  */
 export async function claimWatermark(

@@ -113,7 +113,7 @@ export class WriteTransaction {
 
   /**
    * @throws FencedError when the watermark is not as this worker left it: with
-   * `from` as the last commit (H13).
+   * `from` as the last commit.
    */
   async #commit(from: Lsn, { commitLsn, position }: BatchEnd): Promise<Lsn> {
     await this.#orFenced(
@@ -150,7 +150,7 @@ export class WriteTransaction {
     return `
       BEGIN;
       -- An acknowledged commit must survive a crash of the destination, whatever
-      -- its defaults say (H78).
+      -- its defaults say.
       SET LOCAL synchronous_commit = on;
       -- The turn of these rows may be long in coming: the write before them waits
       -- for a standby, or the source for the rest of its transaction.
@@ -205,7 +205,7 @@ export class WriteTransaction {
     }
   }
 
-  /** The watermark's row, as long as nobody took over (H13). */
+  /** The watermark's row, as long as nobody took over. */
   get #mine(): string {
     const { databaseName, slotName, epoch } = this.#parts.watermark;
     return `database_name = ${this.#client.escapeLiteral(databaseName)} AND slot_name = ${this.#client.escapeLiteral(slotName)} AND epoch = ${epoch}`;

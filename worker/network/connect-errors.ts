@@ -150,7 +150,7 @@ const notReady = (what: string): Explanation => ({
 const TOO_MANY = "53300";
 
 /**
- * One code for five limits (H44); which one is told by the function that raised
+ * One code for five limits; which one is told by the function that raised
  * it, and, of a full server, by the kind of connection. The worker takes nobody
  * else's place: it waits.
  */

@@ -1,6 +1,6 @@
 /**
  * Connections to the two servers, each made anew with a fresh password and a
- * fresh name look-up, so that rotation and failover need nobody (H27, H28).
+ * fresh name look-up, so that rotation and failover need nobody.
  */
 import { Socket } from "node:net";
 import { Client, type ClientConfig, type Connection, DatabaseError } from "pg";
@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const KEEPALIVE_DELAY_MS = 30_000;
 /**
  * So that the server, too, notices a worker's host that is gone, and lets go of
- * its locks and of the slot: by default it would take two hours (H16).
+ * its locks and of the slot: by default it would take two hours.
  */
 const SERVER_KEEPALIVES =
   "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3";

@@ -1,6 +1,6 @@
 /**
  * The password of one role at one server, and how often the server has refused
- * it (H27). Failed log-ins lock accounts, so a password is tried five times at
+ * it. Failed log-ins lock accounts, so a password is tried five times at
  * the most, by whichever connection needs it; another one in its file is taken
  * up within seconds.
  */

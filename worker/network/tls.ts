@@ -1,5 +1,5 @@
 /**
- * TLS to a PostgreSQL server, with libpq's meaning of sslmode (H26). The modes
+ * TLS to a PostgreSQL server, with libpq's meaning of sslmode. The modes
  * that fall back to plain text, `allow` and `prefer`, do not exist here.
  */
 import { isIP } from "node:net";

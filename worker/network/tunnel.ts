@@ -1,6 +1,6 @@
 /**
  * An SSH tunnel to a database that only a jump host reaches. The database's
- * name is resolved by the jump host, anew for every connection (H28).
+ * name is resolved by the jump host, anew for every connection.
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

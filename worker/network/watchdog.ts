@@ -1,5 +1,5 @@
 /**
- * Notices a connection that is half open (H16): after a firewall forgot it, a
+ * Notices a connection that is half open: after a firewall forgot it, a
  * tunnel moved or a host died, the socket stays and nothing comes any more.
  * Silence alone says nothing: a COPY of two million rows, a lock that is waited
  * for, a huge transaction being decoded are silent too, for as long as they

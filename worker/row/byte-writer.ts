@@ -2,7 +2,7 @@
  * A growing buffer that rows are rendered into. Values travel from the
  * write-ahead log to the destination as bytes: building strings in between
  * costs several times the work of PostgreSQL's own output functions, and every
- * detour through a JavaScript type has falsified values somewhere (H69).
+ * detour through a JavaScript type has falsified values somewhere.
  */
 export class ByteWriter {
   /** Valid up to `length`; replaced when it grows, so do not keep it. */

@@ -1,7 +1,7 @@
 /**
  * A finished row that the destination refuses, in forms that say less: a hash in
  * place of what it may be refused for. Its id, time, table, operation and
- * position stay, so that the trail still has every change in its place (H76).
+ * position stay, so that the trail still has every change in its place.
  */
 import { createHash } from "node:crypto";
 import { formatLsn } from "../lsn";

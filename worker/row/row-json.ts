@@ -1,7 +1,7 @@
 /**
  * A change's `before`, `after` and primary key, rendered from the tuples of its
  * message. Only what is really known is written: a value that is not on the
- * wire is marked or left out, never shown as null (H52, H57, H58).
+ * wire is marked or left out, never shown as null.
  */
 
 import {
@@ -182,7 +182,7 @@ export function writePrimaryKey(
 
 /**
  * The destination has an index on table and key, whose entries are limited to
- * 2,704 bytes: one row with a longer key would stop the trail for ever (H76).
+ * 2,704 bytes: one row with a longer key would stop the trail for ever.
  */
 const MAX_KEY_BYTES = 2_600;
 

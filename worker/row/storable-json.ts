@@ -1,6 +1,6 @@
 /**
  * What jsonb refuses although it is valid JSON. One such value in a batch would
- * stop the trail for ever (H71), so it is found before it is sent.
+ * stop the trail for ever, so it is found before it is sent.
  * https://www.postgresql.org/docs/current/datatype-json.html
  */
 

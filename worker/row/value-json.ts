@@ -1,7 +1,7 @@
 /**
  * PostgreSQL's text of a value to the JSON that `to_jsonb` gives for it, from
  * bytes to bytes. The text is the server's under pinned session settings
- * (`session.ts`); no JavaScript number or Date ever holds a value (H69).
+ * (`session.ts`); no JavaScript number or Date ever holds a value.
  */
 import { createHash } from "node:crypto";
 import { HASHED_BYTES } from "../stream/pgoutput";
@@ -10,7 +10,7 @@ import type { ByteWriter } from "./byte-writer";
 import { jsonbRefusal, mayBeTooDeep } from "./storable-json";
 import type { ValueType } from "./value-types";
 
-/** Stored for an out-of-line value that an UPDATE left alone (H57). */
+/** Stored for an out-of-line value that an UPDATE left alone. */
 export const UNCHANGED_JSON = Buffer.from('{"$unchanged":true}');
 
 const TRUE = Buffer.from("true");
@@ -58,7 +58,7 @@ export function writeValue(
   }
 }
 
-/** The marker in place of a value over MAX_VALUE_BYTES (H20). */
+/** The marker in place of a value over MAX_VALUE_BYTES. */
 export function writeOmitted(
   out: ByteWriter,
   source: Buffer,
@@ -220,7 +220,7 @@ function writeTimestamp(
   out.length = at;
 }
 
-/** json verbatim; what jsonb cannot hold becomes its text under a marker (H71). */
+/** json verbatim; what jsonb cannot hold becomes its text under a marker. */
 function writeJson(
   out: ByteWriter,
   source: Buffer,

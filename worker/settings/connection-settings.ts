@@ -37,7 +37,7 @@ export function readConnection(
 
 /**
  * The password is behind a function for two reasons: a rotated file is read
- * anew at the next connection (H27), and a function prints nothing.
+ * anew at the next connection, and a function prints nothing.
  */
 function readPassword(reader: VariableReader, prefix: Prefix): PasswordSource {
   const fileName = `${prefix}_PASSWORD_FILE` as const;

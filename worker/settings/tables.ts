@@ -50,7 +50,7 @@ export interface NamedTable {
 
 /**
  * Whether changes of this table are recorded. A partition belongs to its
- * ancestors: naming one of them includes or excludes it (H52).
+ * ancestors: naming one of them includes or excludes it.
  */
 export function tracks(
   patterns: TablePatterns,

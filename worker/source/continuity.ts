@@ -1,8 +1,8 @@
 /**
  * Whether the source goes on where the destination stopped. A slot that was
  * lost, made anew, moved, or that belongs to another server would stream
- * without an error and with a hole, so each is found before the first row (H11,
- * H12, H35), and only an operator decides to go on.
+ * without an error and with a hole, so each is found before the first row,
+ * and only an operator decides to go on.
  */
 
 import type { TrailSource, Watermark } from "../destination/watermark";
@@ -56,8 +56,8 @@ export function checkContinuity(
  * trail's position, or the end of its timeline at a server that was promoted
  * since, when nothing that the trail has was committed after that.
  *
- * @throws OperatorError when the trail has what this server never had (H37), or
- * is another server's (H12).
+ * @throws OperatorError when the trail has what this server never had, or
+ * is another server's.
  */
 export function commonPosition(
   watermark: Watermark,
@@ -97,7 +97,7 @@ export function commonPosition(
   return isBefore ? end : position;
 }
 
-/** @throws OperatorError when the trail was made from another server (H12). */
+/** @throws OperatorError when the trail was made from another server. */
 export function checkSameSource(
   watermark: Watermark,
   source: TrailSource,

@@ -1,6 +1,6 @@
 /**
  * The event triggers that leave a mark in the log where tables are made, changed
- * or dropped: DDL moves and destroys rows without an event (H54). Each mark is a
+ * or dropped: DDL moves and destroys rows without an event. Each mark is a
  * transactional logical message, so that it stands between the rows that came
  * before and after, and is taken back with what it tells of.
  *

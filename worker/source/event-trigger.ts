@@ -1,7 +1,7 @@
 /**
  * The event trigger that gives tables made or changed later a FULL replica
  * identity within the statement that makes them, so that the publication never
- * breaks their writes (H46-H48). It runs inside the customer's migrations, hence:
+ * breaks their writes. It runs inside the customer's migrations, hence:
  *
  * - It touches only tables on which this very transaction already holds ACCESS
  *   EXCLUSIVE (those of the command, and partitions it attached or recursed
@@ -26,7 +26,7 @@ export interface EventTriggerScope {
   readonly coverage: Coverage;
   /** Names of the coverage's single tables. */
   readonly tables: readonly Omit<TableName, "oid">[];
-  /** `changes` and its companions in public are the worker's own (H61). */
+  /** `changes` and its companions in public are the worker's own. */
   readonly destinationIsSource: boolean;
   /** False for a publication that does not publish stored generated columns. */
   readonly publishesStoredGenerated: boolean;

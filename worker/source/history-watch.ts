@@ -2,8 +2,7 @@
  * Whether the source's name still leads to the server that the stream comes
  * from, and that server still has what was stored. An open connection would
  * never tell: after a failover it may hang on to the former primary, and a
- * volume that was set back under a running trail looks like any other (H12,
- * H28).
+ * volume that was set back under a running trail looks like any other.
  */
 import type { Watermark } from "../destination/watermark";
 import { formatLsn, type Lsn } from "../lsn";

@@ -1,7 +1,7 @@
 /**
  * Which history the source's positions belong to. Asked on a replication
- * connection: only a server itself answers, a pooler in front of it does not
- * (H24), and without the privilege to replicate nothing else makes sense.
+ * connection: only a server itself answers, a pooler in front of it does not,
+ * and without the privilege to replicate nothing else makes sense.
  */
 import type { Client, ClientConfig } from "pg";
 import type { TrailSource } from "../destination/watermark";

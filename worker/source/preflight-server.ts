@@ -28,7 +28,7 @@ function checkVersion({ versionNum }: SourceFacts): Finding[] {
       },
     ];
   }
-  // Fixed in these minors, which brought another error; both gone after (H42).
+  // Fixed in these minors, which brought another error; both gone after.
   const flawed = FLAWED_MINORS.get(major);
   if (flawed === undefined || versionNum % 10000 > flawed) return [];
   const flaw =

@@ -30,7 +30,7 @@ export function checkSlot(
   ];
 }
 
-/** Slot names are one name space for all databases of a server (H45). */
+/** Slot names are one name space for all databases of a server. */
 function checkKind(slot: SlotFacts, database: string, name: string): Finding[] {
   const wrong = (code: string, got: string, needed: string): Finding => ({
     code,

@@ -1,7 +1,7 @@
 /**
  * The publication that the slot is read through: what it covers, what a new one
  * should cover, and the statement that makes it. A publication decides whose
- * UPDATE and DELETE the server may refuse (H46), so "covered" is computed here
+ * UPDATE and DELETE the server may refuse, so "covered" is computed here
  * exactly as the server does, before anything is published.
  */
 import { escapeIdentifier } from "pg";
@@ -46,7 +46,7 @@ export interface PublicationInput {
 /**
  * The narrowest kind that also covers tables created later: FOR ALL TABLES only
  * where nothing narrower can say it, since it floods the stream with the work
- * tables of pg_repack and the like (H55).
+ * tables of pg_repack and the like.
  */
 export function planPublication(input: PublicationInput): PublicationPlan {
   const { patterns, versionNum } = input;
@@ -101,9 +101,9 @@ export function publicationStatement(
 ): string {
   const options = [
     "publish = 'insert, update, delete, truncate'",
-    // Via the root a partition's old rows come with false NULLs (H52).
+    // Via the root a partition's old rows come with false NULLs.
     "publish_via_partition_root = false",
-    // FULL with an unpublished generated column makes UPDATE fail (H48).
+    // FULL with an unpublished generated column makes UPDATE fail.
     ...(versionNum >= 180000 ? ["publish_generated_columns = stored"] : []),
   ];
   return `CREATE PUBLICATION ${escapeIdentifier(name)} FOR ${target(plan)} WITH (${options.join(", ")})`;
@@ -130,7 +130,7 @@ export function quotedName(table: { schema: string; name: string }): string {
 /**
  * A publication's list of tables. Without ONLY the server adds those that
  * inherit from them, which nobody asked for, which have not inherited the
- * primary key, and whose UPDATE and DELETE would fail from then on (H46).
+ * primary key, and whose UPDATE and DELETE would fail from then on.
  * Partitions are published with or without it.
  */
 export function onlyTables(

@@ -1,7 +1,7 @@
 /**
  * Runs one step of the set-up without ever standing in the application's way:
  * who waits for a lock makes everybody behind it wait too, so each attempt gives
- * up quickly and lets the queue pass before it tries again (H47).
+ * up quickly and lets the queue pass before it tries again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientBase } from "pg";

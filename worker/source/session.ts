@@ -1,7 +1,7 @@
 /**
  * Session options of the connection that changes are read through. pgoutput
  * prints values with the settings of its own session, which a database or a role
- * may have set to anything (H29): the same row would come out as another text.
+ * may have set to anything: the same row would come out as another text.
  * Options of the start-up packet win over ALTER DATABASE and ALTER ROLE.
  */
 import type { ClientBase } from "pg";
@@ -19,8 +19,8 @@ export const VALUE_SESSION_OPTIONS = [
   "TimeZone=UTC",
   "lc_monetary=C",
   "quote_all_identifiers=off",
-  // PostgreSQL 18 says with no more than a warning that it leaves out changes
-  // (H23).
+  // PostgreSQL 18 says with no more than a warning that it leaves out
+  // changes.
   "client_min_messages=warning",
   "statement_timeout=0",
   "idle_in_transaction_session_timeout=0",

@@ -234,11 +234,11 @@ function publicationSteps(
   ];
 }
 
-/** Last: decoding a change looks up the publication as of that change (H41). */
+/** Last: decoding a change looks up the publication as of that change. */
 function slotSteps({ facts }: Situation, { slotName }: SetUpOptions): Step[] {
   if (facts.slot) return [];
   // From 17 on a standby that synchronises slots takes this one over, and the
-  // trail survives a failover (H37); nothing else comes of it.
+  // trail survives a failover; nothing else comes of it.
   const failover = facts.versionNum >= 170000 ? ", failover => true" : "";
   return [
     {

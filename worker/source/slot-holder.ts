@@ -1,7 +1,7 @@
 /**
  * Keeps the slot in use while the destination cannot be reached. PostgreSQL 18
  * invalidates a slot that nobody has used for idle_replication_slot_timeout, and
- * a destination that is down for a weekend would cost the trail (H36).
+ * a destination that is down for a weekend would cost the trail.
  */
 import { describeError, type Log } from "../log";
 import { streamStartFailure } from "../network/connect";

@@ -1,7 +1,7 @@
 /**
  * How much log the source keeps for this worker, and for how long that can go
  * on: the one number that decides whether an audit trail endangers the database
- * it audits (H33, H34).
+ * it audits.
  */
 
 import { ConfigurationError } from "../errors";
@@ -12,7 +12,7 @@ import { SlotTrend } from "./slot-trend";
 
 const POLL_MS = 10_000;
 const PROGRESS_MS = 60_000;
-/** Failed log-ins lock accounts, so they are repeated slowly (H27). */
+/** Failed log-ins lock accounts, so they are repeated slowly. */
 const MAX_LOGIN_DELAY_MS = 15 * 60_000;
 
 /**

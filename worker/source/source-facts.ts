@@ -33,7 +33,7 @@ export interface SourceFacts {
   readonly eventTrigger: EventTriggerFacts | undefined;
   /** Those of them that are there. */
   readonly ddlTriggers: readonly EventTriggerFacts[];
-  /** Older than an hour: each holds back the slot (H22). */
+  /** Older than an hour: each holds back the slot. */
   readonly oldPrepared: readonly PreparedTransaction[];
 }
 

@@ -1,6 +1,6 @@
 /**
  * Which server this is. A restored or cloned server behind the same name has
- * positions that look like a continuation and are not (H12).
+ * positions that look like a continuation and are not.
  */
 import type { ClientBase } from "pg";
 import { errorCode, SQLSTATE } from "../sql-state";

@@ -105,7 +105,7 @@ async function begin(
 /**
  * Writes of the application that fail are no reason to stop a trail: they fail
  * all the same without it, and what does go through would be missing. A WAL
- * sender may be free again when the stream asks for it (H44).
+ * sender may be free again when the stream asks for it.
  */
 const PASSING: ReadonlySet<string> = new Set([
   "table-writes-fail",

@@ -1,7 +1,7 @@
 /**
  * The source's tables as far as tracking them is concerned, and the decisions
  * about their replica identity: which must become FULL for complete `before`
- * values, which must not, and whose writes a publication would break (H46, H48).
+ * values, which must not, and whose writes a publication would break.
  */
 import type { ClientBase } from "pg";
 import { type TablePatterns, tracks } from "../settings/tables";
@@ -46,7 +46,7 @@ export async function readSchemas(client: ClientBase): Promise<string[]> {
 
 export interface Tracking {
   readonly trackTables: TablePatterns;
-  /** `changes` lives in this very database, in the schema public (H61). */
+  /** `changes` lives in this very database, in the schema public. */
   readonly destinationIsSource?: boolean | undefined;
 }
 

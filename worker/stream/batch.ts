@@ -15,7 +15,7 @@ export interface Batch {
   readonly end?: { readonly commitLsn: Lsn; readonly position: Lsn };
   /** In the order of the log; to be stored in the same transaction. */
   readonly schemaChanges?: readonly SchemaChange[];
-  /** A context that came after rows which were already handed on (H65). */
+  /** A context that came after rows which were already handed on. */
   readonly lateContext?: LateContext;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The application's context, out of a `_bemi` logical message. Anybody who may
- * call pg_logical_emit_message can send anything (H66), so what is not a JSON
+ * call pg_logical_emit_message can send anything, so what is not a JSON
  * object becomes a marker: visible in the trail, counted, never fatal.
  */
 import { isUtf8 } from "node:buffer";

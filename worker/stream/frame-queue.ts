@@ -1,7 +1,7 @@
 /**
  * Frames of the replication stream between the socket and the decoder. Whoever
  * receives hands out views of a buffer that others may move other bytes over
- * later (H17), so frames are copied here at once; the decoder then reads whole
+ * later, so frames are copied here at once; the decoder then reads whole
  * blocks in its own time, and may wait in the middle of one.
  */
 

@@ -1,8 +1,8 @@
 /**
- * The canary (H33, H84): a message that the worker writes into the source's log
+ * The canary: a message that the worker writes into the source's log
  * and that comes back in the stream. It gives an idle slot something to move on
  * with, and its round trip, measured by one clock, is the trail's delay: the
- * source's clock, which may be wrong, is not needed for it (H32).
+ * source's clock, which may be wrong, is not needed for it.
  */
 import { randomUUID } from "node:crypto";
 import type { Lsn } from "../lsn";

@@ -2,7 +2,7 @@
  * A source that is asked for everything from the last stored transaction on
  * sends that one again, first. One that does not has another history, whatever
  * its system identifier, timeline and positions say: a clone of a disk keeps all
- * three, and would have its changes taken for stored ones (H12).
+ * three, and would have its changes taken for stored ones.
  */
 import { OperatorError } from "../errors";
 import { formatLsn, type Lsn } from "../lsn";

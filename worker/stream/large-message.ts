@@ -1,6 +1,6 @@
 /**
  * One large XLogData message, taken in as it arrives: a value over
- * MAX_VALUE_BYTES is hashed piece by piece and never held (H20). A row of two
+ * MAX_VALUE_BYTES is hashed piece by piece and never held. A row of two
  * such values of 300 MB takes no more memory than one of two short ones, and no
  * step takes longer than a piece of what the socket gave.
  */

@@ -1,6 +1,6 @@
 /**
  * The worker's own tables, when `changes` lives in the source database: each
- * row written would be a change to record (H61).
+ * row written would be a change to record.
  */
 import type { Client } from "pg";
 import type { TrailSource } from "../destination/watermark";

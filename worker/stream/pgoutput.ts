@@ -3,7 +3,7 @@
  * https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  *
  * A tag that is not known, or a length past the end, throws: skipping what is
- * not understood would lose changes silently (H18).
+ * not understood would lose changes silently.
  */
 import type { Lsn } from "../lsn";
 import type { ToUtf8 } from "./server-encoding";
@@ -62,11 +62,11 @@ export class Tuple {
 
 /** Begin: all that is needed to key a transaction's rows before its commit. */
 export interface Begin {
-  /** Start of the commit record: the only position ever acknowledged (H01). */
+  /** Start of the commit record: the only position ever acknowledged. */
   readonly commitLsn: Lsn;
   /** Microseconds since 2000-01-01 UTC. */
   readonly committedAtMicros: bigint;
-  /** Unsigned 32 bits, without epoch (H31). */
+  /** Unsigned 32 bits, without epoch. */
   readonly transactionId: number;
 }
 

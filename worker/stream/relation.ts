@@ -1,6 +1,6 @@
 /**
  * A table as the stream described it when the rows were written. Only this
- * description decodes them: today's catalogue may show other columns (H56).
+ * description decodes them: today's catalogue may show other columns.
  */
 import { textField } from "../row/change-row";
 import { type ValueType, valueType, valueTypeNamed } from "../row/value-types";
@@ -51,7 +51,7 @@ export interface Relation {
   /**
    * A partitioned table, named by a publication via the root. It says its own
    * replica identity, but the old rows are the partitions': of one with another
-   * identity all columns but the key's read null without being null (H52).
+   * identity all columns but the key's read null without being null.
    */
   readonly partitioned: boolean;
   /** Indexes of the primary key's columns, in key order; empty: none. */
@@ -126,7 +126,7 @@ async function describeRelation(
 /**
  * Where the primary key stands in the row. Of the default identity the stream
  * itself says it, as of that row, only not in key order. Otherwise the catalogue
- * is asked (with FULL every column is marked as key, H59), and where it does not
+ * is asked (with FULL every column is marked as key), and where it does not
  * fit the row (key dropped or renamed since), a column `id` is the key.
  */
 export function primaryKeyColumns(

@@ -1,8 +1,8 @@
 /**
  * The replication stream on one connection. pg-logical-replication carries it;
- * what decides over loss is done here: a new service object per connection
- * (H04), frames copied as they arrive (H17), back-pressure, and status messages
- * with exact positions on a timer of their own (H01, H03, H15).
+ * what decides over loss is done here: a new service object per connection,
+ * frames copied as they arrive, back-pressure, and status messages
+ * with exact positions on a timer of their own.
  */
 import type { Client, ClientConfig } from "pg";
 import { LogicalReplicationService } from "pg-logical-replication";
@@ -26,7 +26,7 @@ const MAX_STATUS_INTERVAL_MS = 10_000;
 const MIN_WATCH_TICK_MS = 1_000;
 /**
  * A server with more patience, or with no end of it, would keep the slot for a
- * connection that is gone, and the next session would wait for it (H16).
+ * connection that is gone, and the next session would wait for it.
  */
 const MAX_SENDER_TIMEOUT_MS = 60_000;
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
@@ -132,13 +132,13 @@ export async function openReplication(
       // Not by its severity: pg gives the one that lc_messages translates.
       if (notice.code !== "55000") return;
       // The same code for a standby of synchronized_standby_slots that is not
-      // there (17 and later): the server waits for it, and so do we (H37).
+      // there (17 and later): the server waits for it, and so do we.
       if (notice.routine === "StandbySlotsHaveCaughtup") {
         options.onWaiting?.(notice.message ?? "");
         return;
       }
       // PostgreSQL 18 skips a missing publication with no more than this, and
-      // would let its changes pass by (H23).
+      // would let its changes pass by.
       frames.fail(missingPublication(options.publicationName));
     });
     statusTimer = setInterval(() => sendStatus(), intervalMs);
@@ -228,7 +228,7 @@ class StartPlugin extends AbstractPlugin<ReplicationOptions> {
   ): Promise<unknown> {
     await this.#prepare(client);
     const publication = client.escapeLiteral(
-      // Quoted twice: as a name in a list (H41), then as the option's text.
+      // Quoted twice: as a name in a list, then as the option's text.
       client.escapeIdentifier(this.options.publicationName),
     );
     return client.query(

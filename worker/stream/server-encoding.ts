@@ -1,7 +1,7 @@
 /**
  * The content of logical messages in UTF-8. The server converts names and values
  * to the session's encoding, but the content of a message is bytes to it and
- * comes as it was written, in the encoding of the database (H30).
+ * comes as it was written, in the encoding of the database.
  */
 
 /** Rewrites a content; one that is not in that encoding is left as it is. */

@@ -166,7 +166,7 @@ export class Stitcher {
       case TAG.type:
         return this.#relations.announceType(this.#reader.type());
       case TAG.origin:
-        // Rows that a subscription wrote are rows like others (H62).
+        // Rows that a subscription wrote are rows like others.
         return;
       default:
         throw new UnreadableMessageError(
@@ -222,7 +222,7 @@ export class Stitcher {
     }
     if (prefix !== CONTEXT_PREFIX && prefix !== DDL_PREFIX) return;
     if (!transactional) {
-      // It survives a rollback and is ahead of rows it knows nothing of (H63).
+      // It survives a rollback and is ahead of rows it knows nothing of.
       if (prefix === CONTEXT_PREFIX) this.counters.unboundMessages++;
       else this.counters.invalidMarks++;
       return;

@@ -67,8 +67,8 @@ function namesTablesOnly({ includes }: Settings["trackTables"]): boolean {
 /**
  * The table in today's catalogue; undefined when it is gone. A look-up that the
  * server refuses, as it would the next one, costs a tracked table no more than
- * its key: the row is recorded with the column `id` as key, or without one
- * (H59). When no server answers, which passes, the session is tried again; so
+ * its key: the row is recorded with the column `id` as key, or without one.
+ * When no server answers, which passes, the session is tried again; so
  * it is for another table, since whether that is a tracked one's partition
  * cannot be guessed.
  */

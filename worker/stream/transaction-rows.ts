@@ -1,11 +1,11 @@
 /**
  * The rows of the transaction being read: numbers every change before anything
- * is left out (H09), so that a replay under another configuration gives the same
+ * is left out, so that a replay under another configuration gives the same
  * change the same id; leaves out what is not tracked, renders the rest, and
  * attaches the application's context.
  *
  * Context: the nearest message before a change in its transaction; if none came
- * before, the first one after it (H64).
+ * before, the first one after it.
  */
 
 import { monthOf } from "../destination/partitions";
@@ -158,7 +158,7 @@ export class TransactionRows {
     }
   }
 
-  /** A mark of a DDL. It is no change: those after it keep their numbers (H09). */
+  /** A mark of a DDL. It is no change: those after it keep their numbers. */
   mark({ content, contentBytes }: LogicalMessage, position: Lsn): void {
     if (this.replayed) return;
     const { counters, outbox, policy } = this.#parts;

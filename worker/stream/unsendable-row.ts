@@ -1,5 +1,5 @@
 /**
- * A change that the source cannot send (H20). It sends each in one message of
+ * A change that the source cannot send. It sends each in one message of
  * less than 1 GB of text, in which bytea is doubled by its hex and, with a full
  * replica identity, the old row stands beside the new one. The log will not
  * change, so the same change fails at every attempt.
