@@ -7,11 +7,20 @@ import type { Client, ClientConfig } from "pg";
 import type { Settings } from "../settings/settings";
 import { VALUE_SESSION_OPTIONS } from "../source/session";
 import { connect, connectionConfig } from "./connect";
+import { liftTransactionTimeout } from "./transaction-timeout";
 import { openTunnel, type Tunnel } from "./tunnel";
 
-/** A frozen worker's transaction must not hold the watermark for ever. */
-const DESTINATION_OPTIONS =
-  "-c TimeZone=UTC -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=60000";
+const DESTINATION_OPTIONS = [
+  "TimeZone=UTC",
+  // The types of the columns of `changes` are compared by their names.
+  "quote_all_identifiers=off",
+  "statement_timeout=0",
+  "lock_timeout=0",
+  // A frozen worker's transaction must not hold the watermark for ever.
+  "idle_in_transaction_session_timeout=60000",
+]
+  .map((setting) => `-c ${setting}`)
+  .join(" ");
 
 export class Servers implements AsyncDisposable {
   readonly #settings: Settings;
@@ -41,7 +50,7 @@ export class Servers implements AsyncDisposable {
 
   async connectSource(): Promise<Client> {
     const config = await this.sourceConfig();
-    return this.#keep(await connect(this.#settings.source, config));
+    return this.#ready(await connect(this.#settings.source, config));
   }
 
   async connectDestination(): Promise<Client> {
@@ -51,7 +60,7 @@ export class Servers implements AsyncDisposable {
       options: DESTINATION_OPTIONS,
       ...(destinationIsSource ? await this.#throughTunnel() : {}),
     });
-    return this.#keep(await connect(destination, config));
+    return this.#ready(await connect(destination, config));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -68,9 +77,10 @@ export class Servers implements AsyncDisposable {
     return { tunnel: await this.#tunnel };
   }
 
-  #keep(client: Client): Client {
+  async #ready(client: Client): Promise<Client> {
     this.#clients.add(client);
     client.once("end", () => this.#clients.delete(client));
+    await liftTransactionTimeout(client);
     return client;
   }
 }
