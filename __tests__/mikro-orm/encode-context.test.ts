@@ -125,6 +125,21 @@ test("20,000 levels end at the thirty-third", () => {
   expect(encoded.length).toBeLessThan(1_000);
 });
 
+test("what is in many places at once is left out as too large, in no time", () => {
+  const doubled = (levels: number): object =>
+    Array.from({ length: levels }).reduce<object>(
+      (inner) => ({ a: inner, b: inner }),
+      { a: 1 },
+    );
+  const context = { userId: 5, graph: doubled(30), again: doubled(30) };
+  expect(JSON.parse(String(encodeContext({ ...context, url: "/a" })))).toEqual({
+    userId: 5,
+    url: "/a",
+    _truncated: ["graph", "again"],
+  });
+  expect(String(encodeContext({ tree: doubled(8) }))).not.toContain("[Too");
+});
+
 test.each([[undefined], [null], ["text"], [5], [[1, 2]], [new Date(0)]])(
   "%p is no context",
   (value) => expect(encodeContext(value)).toBeUndefined(),

@@ -26,7 +26,8 @@ export function encodeContext(
   maxBytes = MAX_CONTEXT_BYTES,
 ): string | undefined {
   if (typeof context !== "object") return undefined;
-  const plain = plainValue(context);
+  // A value is a byte at least, so that what is cut short is left out below.
+  const plain = plainValue(context, maxBytes);
   if (typeof plain !== "object" || plain === null || Array.isArray(plain))
     return undefined;
   const whole = asciiJson(plain);

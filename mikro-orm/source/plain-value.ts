@@ -11,6 +11,7 @@
  * | Map, Set, Error, binary data | object, array, `{name, message}`, `[Binary 3 bytes]` |
  * | what holds itself | `[Circular]` |
  * | deeper than 32 levels | `[Too deep]` |
+ * | what a top-level key has beyond `maxValues` | `[Too large]` |
  * | what throws when read | `[Unserializable]` |
  * | NUL and lone surrogates in strings | U+FFFD, since jsonb refuses them |
  */
@@ -24,16 +25,30 @@ export type Plain =
 
 const MAX_DEPTH = 32;
 
-/** Undefined for what JSON leaves out. */
-export function plainValue(value: unknown): Plain | undefined {
-  return plain(value, new Set(), 0);
+/** Where in the whole a value is. */
+interface Place {
+  readonly outer: Set<object>;
+  readonly maxValues: number;
+  /** Of the top-level key. */
+  values: number;
 }
 
-function plain(
+/**
+ * Undefined for what JSON leaves out.
+ *
+ * @param maxValues - an object that is in several places is read in each, and 32
+ * levels of two places each would take longer than anybody lives
+ */
+export function plainValue(
   value: unknown,
-  outer: Set<object>,
-  depth: number,
+  maxValues: number,
 ): Plain | undefined {
+  return plain(value, { outer: new Set(), maxValues, values: 0 }, 0);
+}
+
+function plain(value: unknown, place: Place, depth: number): Plain | undefined {
+  if (depth === 1) place.values = 0;
+  place.values += 1;
   switch (typeof value) {
     case "string":
       return storable(value);
@@ -49,11 +64,13 @@ function plain(
       return undefined;
   }
   if (value === null) return null;
+  const { outer, maxValues, values } = place;
   if (depth > MAX_DEPTH) return "[Too deep]";
   if (outer.has(value)) return "[Circular]";
+  if (values > maxValues) return "[Too large]";
   outer.add(value);
   try {
-    return plainObject(value, (inner) => plain(inner, outer, depth + 1));
+    return plainObject(value, (inner) => plain(inner, place, depth + 1));
   } catch {
     return "[Unserializable]";
   } finally {
