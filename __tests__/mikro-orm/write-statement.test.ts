@@ -11,6 +11,8 @@ test.each([
   "/* trace /* nested */ id */ -- note\n insert into a values (1)",
   "set local work_mem = '1MB'; update a set b = 1",
   "begin;insert into a values (1);commit",
+  "select 1; -- note\n /* note */ (insert into a values (1))",
+  "begin; explain analyze delete from a",
   "do $$ begin delete from a; end $$",
   "call p()",
   "explain analyze delete from a",
@@ -28,10 +30,13 @@ test.each([
   "begin",
   "commit",
   "savepoint a",
+  "select 1; -- insert",
+  "begin; /* insert */ commit; ",
   "create table a (id int)",
   "",
 ])("%s does not", (sql) => expect(writesRows(sql)).toBe(false));
 
 test("a long row of comments is read once", () => {
   expect(writesRows(`${"/**/".repeat(200_000)}select 1`)).toBe(false);
+  expect(writesRows(`select 1${";/*;*/".repeat(200_000)}`)).toBe(false);
 });
