@@ -51,6 +51,20 @@ test("bemiContext without a scope is told once", async () => {
   expect(warning.mock.calls[0]?.[1]).toMatchObject({ code: "BEMI_UNSCOPED" });
 });
 
+test("what is started side by side without a scope keeps its own context", async () => {
+  const handler = async (event: number) => {
+    bemiContext({ event });
+    await sleep(1);
+    mergeContext({ user: event });
+    await sleep(1);
+    return currentContext();
+  };
+  expect(await Promise.all([handler(1), handler(2)])).toEqual([
+    { event: 1, user: 1 },
+    { event: 2, user: 2 },
+  ]);
+});
+
 test("another copy of the package sees the same context, and adds no second comment", () => {
   jest.isolateModules(() => {
     const copy = {
@@ -80,6 +94,28 @@ describe("the middleware", () => {
       seen = currentContext();
     });
     expect(seen).toEqual({ at: "/a" });
+  });
+
+  test("waits for a context that comes later", async () => {
+    const middleware = setContext(async (req: typeof request) => {
+      await sleep(1);
+      return { at: req.url };
+    });
+    const seen = await new Promise((resolve) =>
+      middleware(request, {}, () => resolve(currentContext())),
+    );
+    expect(seen).toEqual({ at: "/a" });
+  });
+
+  test.each([
+    [new Error("no user"), "no user"],
+    [undefined, "the request's context was rejected"],
+  ])("gives a rejection with %s to the framework", async (reason, message) => {
+    const middleware = setContext(() => Promise.reject(reason));
+    const error = await new Promise((resolve) =>
+      middleware(request, {}, resolve),
+    );
+    expect(error).toMatchObject({ message });
   });
 
   test("leaves an error to the framework", () => {

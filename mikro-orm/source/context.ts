@@ -12,6 +12,8 @@ export type Context = object;
 
 interface Holder {
   context: Context | undefined;
+  /** Of setContext or withContext, and so of one request or job alone. */
+  readonly scoped?: boolean;
 }
 
 /** One for the CommonJS and the ES module copy of this package. */
@@ -35,18 +37,20 @@ export function withContext<Result>(
   work: () => Result,
 ): Result {
   warnWithoutHook();
-  return storage.run({ context }, work);
+  return storage.run({ context, scoped: true }, work);
 }
 
 /**
  * Replaces the context of the current request or `withContext`. Without such a
  * scope it is bound to the current asynchronous execution, from which later work
  * can inherit it (the next message of the same loop, on Node 20 the next request
- * of the same connection), hence a warning, once.
+ * of the same connection), hence a warning, once. A call further down then gives
+ * one to what it starts itself, and leaves the caller's.
  */
 export function bemiContext(context: Context): void {
   const holder = storage.getStore();
-  if (holder) {
+  // One without a scope may be another request's, which had started this one.
+  if (holder?.scoped) {
     holder.context = context;
     return;
   }
