@@ -87,7 +87,8 @@ test("of other roles have it however they are made, and with nothing but the rig
   await using source = await trackedSource(
     cluster,
     `CREATE TABLE mine (id int); CREATE TABLE parted (id int) PARTITION BY LIST (id);
-     CREATE TABLE later (id int)`,
+     CREATE TABLE later (id int);
+     ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC`,
   );
   const { client, database } = source;
   const role = `maker_${database}`;

@@ -214,6 +214,9 @@ EXCEPTION WHEN OTHERS THEN
 END
 $bemi$;
 
+-- Who creates a table gives it the trigger, also where new functions are not PUBLIC's.
+GRANT EXECUTE ON FUNCTION _bemi.add_trigger(oid), _bemi.stmt_trigger_func() TO PUBLIC;
+
 CALL _bemi.create_triggers();
 
 DO $bemi$
