@@ -26,6 +26,7 @@ const SCHEMA = `
   CREATE TABLE book (id int PRIMARY KEY, author_id int REFERENCES author ON DELETE CASCADE, editor_id int REFERENCES author ON DELETE SET NULL, parent_id int REFERENCES book);
   CREATE TABLE strict (id int PRIMARY KEY, author_id int REFERENCES author);
   CREATE TABLE keyless (a int);
+  CREATE TABLE samples (id int PRIMARY KEY, t text, u int, undone text, complaint text);
   CREATE TABLE author_book (author int, book int, PRIMARY KEY (book, author));
   CREATE TABLE partly (id int PRIMARY KEY, n int);
   CREATE TABLE composite (a int, b text, n int, PRIMARY KEY (b, a));
@@ -42,6 +43,7 @@ const TABLES = [
     "composite",
     "author_book",
     "double",
+    "samples",
   ],
 ];
 
@@ -149,9 +151,18 @@ test("what one request made and changed is undone in reverse", async () => {
   expect(sql).toMatch(/^-- Undoes 9 changes, all or none.\nDO \$undo\$/);
   expect(sql).toContain(
     `UPDATE "public"."todo" AS t
-     SET ("title") = (SELECT u."title" FROM pg_catalog.jsonb_populate_record(t, '{"title": "changed"}') AS u)
+     SET ("title") = (SELECT u."title" FROM pg_catalog.jsonb_populate_record(t.*, '{"title": "changed"}') AS u)
    WHERE t."id" = '1'`,
   );
+});
+
+test("columns may be called as what the SQL calls its own", async () => {
+  await tracked.sql("INSERT INTO samples VALUES (1, 'a', 1, 'b', 'c')");
+  await roundTrip(
+    "UPDATE samples SET t = 'x', u = 2, undone = NULL, complaint = 'y'",
+    "INSERT INTO samples VALUES (2, 'a', 1, 'b', 'c')",
+  );
+  await roundTrip("UPDATE samples SET u = 3", "DELETE FROM samples");
 });
 
 test("rows that a foreign key took along or emptied come back with the row they refer to", async () => {

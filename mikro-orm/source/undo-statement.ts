@@ -39,7 +39,7 @@ export function undoStatement(
   if (writable.length === 0) return undefined;
   const columns = writable.map(identifier);
   return `UPDATE ${name} AS t
-     SET (${columns.join(", ")}) = (SELECT ${columns.map((one) => `u.${one}`).join(", ")} FROM pg_catalog.jsonb_populate_record(t, ${literal(json(restored))}) AS u)
+     SET (${columns.join(", ")}) = (SELECT ${columns.map((one) => `u.${one}`).join(", ")} FROM pg_catalog.jsonb_populate_record(t.*, ${literal(json(restored))}) AS u)
    WHERE ${where}`;
 }
 
@@ -119,8 +119,9 @@ function changedColumns(
 }
 
 /**
- * By the key, for its index, and then by all that is known. `t` is the base of
- * the comparison, so that a column added since is left out of it; both sides
+ * By the key, for its index, and then by all that is known. The row is the base
+ * of the comparison, `t.*` because a column can be called t, so that a column
+ * added since is left out of it; both sides
  * become jsonb in one session, so that the time zone does not matter.
  */
 function unchangedRow(
@@ -141,7 +142,7 @@ function unchangedRow(
   // A trigger may have set something while the later one was undone.
   if (!isContinued || conditions.length === 0)
     conditions.push(
-      `pg_catalog.to_jsonb(t) = pg_catalog.to_jsonb(pg_catalog.jsonb_populate_record(t, ${literal(json(known))}))`,
+      `pg_catalog.to_jsonb(t.*) = pg_catalog.to_jsonb(pg_catalog.jsonb_populate_record(t.*, ${literal(json(known))}))`,
     );
   return conditions.join("\n     AND ");
 }
