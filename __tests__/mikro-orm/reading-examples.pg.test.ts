@@ -31,7 +31,7 @@ test("the README's code is what runs here", () => {
 /** What stands around the examples. */
 const inProgram = (code: string) => `
 import { Change, changesByContext, recordAsOf, recordHistory, tableAsOf, tableOf, undoSql } from "@bemi-db/mikro-orm";
-import type { EntityManager, MikroORM } from "@mikro-orm/postgresql";
+import { defineEntity, EntitySchema, p, type EntityManager, type MikroORM } from "@mikro-orm/postgresql";
 class Todo { id!: bigint; title!: string; at!: Date; }
 declare const em: EntityManager, orm: MikroORM, changesOrm: MikroORM;
 declare const requestId: string, noon: Date;
@@ -47,6 +47,17 @@ test.each(["6", "7"] as const)(
     const application = await MikroApplication.prepare(version, "esm");
     const compiled = (code: string) => application.compile(inProgram(code));
     expect(await compiled(examples.join("\n"))).toBe("");
+    // What has no class, or no entity at all, has types and columns as well.
+    const others = `
+      const noteSchema = new EntitySchema<{ id: number; text: string }>({ name: "Note", properties: { id: { type: "number", primary: true }, text: { type: "string" } } });
+      const Book = defineEntity({ name: "Book", properties: { id: p.integer().primary(), title: p.string() } });
+      const text: string | undefined = (await recordAsOf(em, noteSchema, 1, noon))?.values.text;
+      const [last] = await recordHistory(em, tableOf(em, Book), 1);
+      const title: string | undefined = last?.after?.values.title;
+      for await (const { values } of tableAsOf(em, Book, noon)) title satisfies typeof values.title;
+      const invoice = { table: "invoice", key: ["year", "no"] };
+      show((await recordAsOf(em, invoice, [2026, 17], noon))?.values.total);`;
+    expect(await compiled(others)).toBe("");
     const messages = await compiled(`
       const found = await recordAsOf(em, Todo, 5n, noon);
       const title: string | undefined = found?.values.title;

@@ -1,5 +1,5 @@
 /** A table whose changes are asked for: what the trail calls it, and its key. */
-import type { EntityName } from "@mikro-orm/core";
+import type { EntityName, EntitySchema } from "@mikro-orm/core";
 import type { JsonValue } from "./json-text";
 
 /**
@@ -105,22 +105,29 @@ export function tableOfMetadata(
 }
 
 /** A table by its entity or by its names. */
-export type TableName = EntityName<object> | Table<object>;
+export type TableName = EntityName<object> | EntitySchema | Table<object>;
 
-/** What a row of it looks like. */
-export type RowOf<Name> =
-  Name extends Table<infer Row>
-    ? Row
+/**
+ * What a row of it looks like. A schema comes before a class: on MikroORM 7 it
+ * can be called with `new`, and has a prototype of type any.
+ */
+export type RowOf<Name> = Name extends {
+  readonly key: string | readonly string[];
+  readonly [ROW]?: infer Row;
+}
+  ? unknown extends Row
+    ? Record<string, JsonValue>
+    : Row & object
+  : Name extends EntitySchema<infer Entity extends object, infer _Base>
+    ? Values<Entity>
     : Name extends { readonly prototype: infer Entity extends object }
       ? Values<Entity>
-      : Name extends EntityName<infer Entity extends object>
-        ? Values<Entity>
-        : Record<string, JsonValue>;
+      : Record<string, JsonValue>;
 
 export function asTable(em: ChangesDatabase, name: TableName): Table<object> {
   return typeof name === "object" && "table" in name && "key" in name
     ? name
-    : tableOf(em, name);
+    : tableOf(em, name as EntityName<object>);
 }
 
 interface Configuration {
