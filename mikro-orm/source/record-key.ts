@@ -104,7 +104,8 @@ function jsonForms(part: KeyPart): readonly string[] {
   const text = String(part);
   if (typeof part === "boolean") return [text];
   const quoted = JSON.stringify(text);
-  return /^-?\d+(\.\d+)?$/.test(text) ? [text, quoted] : [quoted];
+  // As JSON writes numbers: 007 is a text alone.
+  return /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text) ? [text, quoted] : [quoted];
 }
 
 function plainText(part: KeyPart): string {
