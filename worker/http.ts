@@ -94,6 +94,17 @@ export function describeHealth(
   };
 }
 
+function listenRemedy(code: string | undefined): string {
+  switch (code) {
+    case "EADDRINUSE":
+      return "set HTTP_PORT to a free port, or 0 for any";
+    case "EACCES":
+      return "set HTTP_PORT to a port that this user may listen on, above 1023, or 0 for any";
+    default:
+      return "set HTTP_HOST to an address of this host: 127.0.0.1, or 0.0.0.0 for all of them";
+  }
+}
+
 async function listen(
   server: Server,
   { host, port }: { readonly host: string; readonly port: number },
@@ -105,7 +116,7 @@ async function listen(
     const { code } = error as NodeJS.ErrnoException;
     throw new ConfigurationError(
       [
-        `HTTP_HOST, HTTP_PORT: cannot listen on ${host}:${port} (${code}); set HTTP_PORT to a free port, or 0 for any`,
+        `HTTP_HOST, HTTP_PORT: cannot listen on ${host}:${port} (${code}); ${listenRemedy(code)}`,
       ],
       { cause: error },
     );

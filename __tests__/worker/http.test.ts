@@ -14,6 +14,19 @@ beforeEach(async () => {
 });
 afterEach(() => server[Symbol.asyncDispose]());
 
+test("an address that cannot be listened on names the variable that helps", async () => {
+  const metrics = async () => "";
+  const inUse = { host: "127.0.0.1", port: server.port };
+  await expect(serveHttp(inUse, status, metrics)).rejects.toThrow(
+    /EADDRINUSE.*set HTTP_PORT to a free port/,
+  );
+  // For documentation, so no host has it.
+  const elsewhere = { host: "192.0.2.1", port: 0 };
+  await expect(serveHttp(elsewhere, status, metrics)).rejects.toThrow(
+    /EADDRNOTAVAIL.*set HTTP_HOST to an address of this host/,
+  );
+});
+
 function ask(path: string, method = "GET") {
   return new Promise<{
     status: number | undefined;
