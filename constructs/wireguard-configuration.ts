@@ -13,7 +13,8 @@ const MTU = 1420;
 const KEEPALIVE_SECONDS = 25;
 
 export function renderNodeConfiguration(node: NodeSettings): string {
-  return `${renderInterface(node.nodeAddress)}
+  const isRouter = node.forwarding === "nat";
+  return `${renderInterface(node.nodeAddress, isRouter)}
 [Peer]
 PublicKey = ${node.peerPublicKey}
 AllowedIPs = ${node.serverAddress}/32
@@ -25,7 +26,7 @@ PersistentKeepalive = ${KEEPALIVE_SECONDS}
 export function renderServerConfiguration(server: ServerSettings): string {
   const behindNode = server.forwarding === "nat" ? server.databaseCidrs : [];
   const allowed = [`${server.nodeAddress}/32`, ...behindNode];
-  return `${renderInterface(server.serverAddress)}ListenPort = ${server.listenPort}
+  return `${renderInterface(server.serverAddress, true)}ListenPort = ${server.listenPort}
 
 [Peer]
 PublicKey = ${server.peerPublicKey}
@@ -34,15 +35,15 @@ AllowedIPs = ${allowed.join(", ")}
 }
 
 /**
- * The rules are there before the interface is, and stay when it goes. The key
- * comes last, from a command that fails without one: `wg set` takes an empty
+ * The rules are there before anything is forwarded, also where the machine is
+ * started again, and stay when the interface goes. The key comes last, from a command that fails without one: `wg set` takes an empty
  * file for the wish to have no key, and succeeds.
  */
-function renderInterface(address: string): string {
+function renderInterface(address: string, isRouter: boolean): string {
   return `[Interface]
 Address = ${address}/32
 MTU = ${MTU}
 PreUp = nft -f ${FIREWALL_FILE}
-PostUp = ${KEY_COMMAND} set
+${isRouter ? "PreUp = sysctl -qw net.ipv4.ip_forward=1\n" : ""}PostUp = ${KEY_COMMAND} set
 `;
 }

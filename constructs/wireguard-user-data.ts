@@ -151,10 +151,13 @@ systemctl enable --now wg-quick@wg0.service || ${SAY_COMMAND} "the tunnel is not
 `);
 }
 
-/** A redirected packet, or one whose way back differs, is none of ours. */
+/**
+ * A redirected packet, or one whose way back differs, is none of ours. A router
+ * begins to forward with its tunnel (wg0.conf): these lines are read before the
+ * network is up, at every start of the machine, and the rules are not there yet.
+ */
 function renderSysctl(isRouter: boolean): string {
-  return `net.ipv4.ip_forward = ${isRouter ? 1 : 0}
-net.ipv4.conf.all.accept_redirects = 0
+  return `${isRouter ? "" : "net.ipv4.ip_forward = 0\n"}net.ipv4.conf.all.accept_redirects = 0
 net.ipv4.conf.all.send_redirects = 0
 net.ipv4.conf.all.rp_filter = 2
 `;

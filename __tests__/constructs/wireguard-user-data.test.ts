@@ -35,6 +35,7 @@ const SERVER = hosts["server, nat"] ?? "";
 
 const RULES = "/etc/bemi-vpn/nft.conf";
 const CONFIGURATION = "/etc/wireguard/wg0.conf";
+const SYSCTL = "/etc/sysctl.d/99-bemi-vpn.conf";
 const KEY = "/usr/local/sbin/bemi-vpn-key";
 const WATCH = "/usr/local/sbin/bemi-vpn-watch";
 
@@ -234,9 +235,7 @@ describe("the firewall", () => {
       'iifname "wg0" ip saddr 100.64.77.1 ip daddr 100.64.77.2 tcp dport 5432 accept',
       'iifname "wg0" drop',
     ]);
-    expect(hostFile(PROXY, "/etc/sysctl.d/99-bemi-vpn.conf")).toContain(
-      "net.ipv4.ip_forward = 0\n",
-    );
+    expect(hostFile(PROXY, SYSCTL)).toContain("net.ipv4.ip_forward = 0\n");
   });
 
   test("of the server sends on what the worker has for the database", () => {
@@ -294,6 +293,19 @@ describe("the firewall", () => {
     expect(hostFile(host, CONFIGURATION)).toContain(`PreUp = nft -f ${RULES}`);
     expect(host).not.toContain("PostDown");
   });
+
+  test.each(each)(
+    "of %s is there before anything is forwarded also at the next start",
+    (name, host) => {
+      // Read long before wg-quick loads the rules.
+      expect(hostFile(host, SYSCTL)).not.toContain("ip_forward = 1");
+      const starts = "PreUp = sysctl -qw net.ipv4.ip_forward=1\n";
+      const configuration = hostFile(host, CONFIGURATION);
+      if (name === "node, proxy") expect(configuration).not.toContain(starts);
+      else
+        expect(configuration).toContain(`PreUp = nft -f ${RULES}\n${starts}`);
+    },
+  );
 });
 
 describe("a proxy", () => {

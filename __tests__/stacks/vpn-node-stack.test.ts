@@ -48,6 +48,7 @@ test("the node dials a provider's server by its name", () => {
 Address = 100.64.77.2/32
 MTU = 1420
 PreUp = nft -f /etc/bemi-vpn/nft.conf
+PreUp = sysctl -qw net.ipv4.ip_forward=1
 PostUp = /usr/local/sbin/bemi-vpn-key set
 
 [Peer]
