@@ -28,10 +28,15 @@ export async function setUpRouters(
   );
 }
 
+/** It says nothing of its own: not even that a host behind it is away. */
 const NAT_GATEWAY = `table ip gateway {
   chain forward {
     type filter hook forward priority filter; policy accept;
     iifname "public" ct state new drop
+  }
+  chain output {
+    type filter hook output priority filter; policy accept;
+    oifname "public" ip protocol icmp drop
   }
   chain postrouting {
     type nat hook postrouting priority srcnat;
