@@ -14,6 +14,7 @@ import { measureTunnels } from "./bench/tunnels";
 import { openWays } from "./bench/ways";
 import { Cluster } from "./cluster";
 import { UsageError } from "./command-line";
+import { chosenMajor, NEWEST_MAJOR } from "./postgres-major";
 import { withProgress } from "./progress";
 
 interface Options {
@@ -52,7 +53,7 @@ async function bench(options: Options): Promise<void> {
     : await runSections(options, figures);
   console.log(figures.table());
   console.log(
-    `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, PostgreSQL 18 on both sides of one machine`,
+    `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, PostgreSQL ${chosenMajor() ?? NEWEST_MAJOR} on both sides of one machine`,
   );
   for (const note of notes) console.log(note);
   if (!json) return;
