@@ -24,7 +24,7 @@ export interface RecordChange<Row extends object>
 export interface HistoryOptions extends Bounds {
   /** Only older changes than the one with this id: the next page. */
   readonly before?: string;
-  /** Default: 1,000. */
+  /** A whole number, 1 at least. Default: 1,000. */
   readonly limit?: number;
 }
 
@@ -33,6 +33,8 @@ export interface HistoryOptions extends Bounds {
  * on under the key that it had before, and TRUNCATEs of its table are among
  * them. `em` is that which reaches `changes`; give it a table of `tableOf` where
  * it does not know the entity.
+ *
+ * @throws RangeError for another `limit`
  */
 export async function recordHistory<Name extends TableName>(
   em: ChangesDatabase,
@@ -40,6 +42,9 @@ export async function recordHistory<Name extends TableName>(
   key: RecordKey,
   { limit = 1_000, ...options }: HistoryOptions = {},
 ): Promise<RecordChange<RowOf<Name>>[]> {
+  // It becomes SQL, and can come from a request, which has text.
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw new RangeError(`limit is a whole number of at least 1, not ${limit}`);
   const table = asTable(em, name);
   const tables = new Set([table.table]);
   const history: ChangeRow[] = [];
