@@ -2,7 +2,7 @@
  * The benchmark (docs/performance.md): every figure that matters is a ratio of
  * two things measured in one run, on one machine.
  */
-import { writeFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
 import { Releases } from "../worker/releases";
@@ -47,6 +47,7 @@ void bench(program.opts<Options>()).catch((error: Error) => {
 
 async function bench(options: Options): Promise<void> {
   const { json, rounds } = options;
+  if (json) refuseUnwritable(json);
   const figures = new Figures();
   const notes = options.tunnels
     ? await runTunnels(rounds, figures)
@@ -59,6 +60,18 @@ async function bench(options: Options): Promise<void> {
   if (!json) return;
   const run = { node: process.version, cpus: cpus().length, rounds, figures };
   writeFileSync(json, `${JSON.stringify(run, null, 2)}\n`);
+}
+
+/** Before a quarter of an hour of measuring, not after it. */
+function refuseUnwritable(path: string): void {
+  try {
+    appendFileSync(path, "");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `--json: ${path} cannot be written (${code}): give a file in a folder that there is`,
+    );
+  }
 }
 
 /** @returns what to know of the figures, as sentences */
