@@ -139,7 +139,9 @@ test("says what it can do, and what is wrong", () => {
   expect(bemi("--help")).toMatchObject({ status: 0, stderr: "" });
   expect(bemi("--help").stdout).toContain("migration:create");
   expect(bemi()).toMatchObject({ status: 2, stdout: "" });
-  expect(bemi("migration:destroy").status).toBe(2);
+  const unknown = bemi("migration:destroy");
+  expect(unknown.status).toBe(2);
+  expect(unknown.stderr).toMatch(/^There is no command "migration:destroy"/);
   expect(create("--emit", "coffee").stderr).toBe(
     '--emit is ts or js, not "coffee"\n',
   );

@@ -31,7 +31,12 @@ function main(): number {
       },
     });
     if (values.help) return say(HELP, 0);
-    if (positionals.join(" ") !== "migration:create") return refuse(HELP);
+    const command = positionals.join(" ");
+    if (command === "") return refuse(HELP);
+    if (command !== "migration:create")
+      return refuse(
+        `There is no command ${JSON.stringify(command)}.\n\n${HELP}`,
+      );
     const { emit } = values;
     if (emit !== undefined && emit !== "ts" && emit !== "js")
       return refuse(`--emit is ts or js, not ${JSON.stringify(emit)}\n`);
