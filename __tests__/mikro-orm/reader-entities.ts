@@ -56,3 +56,54 @@ export const doubles = new EntitySchema<Double>({
     twice: { type: "number", generated: "(a * 2) stored" },
   },
 });
+
+class Position {
+  latitude!: number;
+  longitude!: number;
+}
+
+class Address {
+  street!: string;
+  zip!: string;
+  position!: Position;
+}
+
+export class Place {
+  id!: number;
+  address!: Address;
+  former: Address | null = null;
+}
+
+export const places = [
+  new EntitySchema<Position>({
+    class: Position,
+    embeddable: true,
+    properties: {
+      latitude: { type: "double" },
+      longitude: { type: "double" },
+    },
+  }),
+  new EntitySchema<Address>({
+    class: Address,
+    embeddable: true,
+    properties: {
+      street: { type: "text" },
+      zip: { type: "text", fieldName: "postal_code" },
+      position: { kind: "embedded", entity: () => Position },
+    },
+  }),
+  new EntitySchema<Place>({
+    class: Place,
+    tableName: "place",
+    properties: {
+      id: { type: "number", primary: true },
+      address: { kind: "embedded", entity: () => Address },
+      former: {
+        kind: "embedded",
+        entity: () => Address,
+        object: true,
+        nullable: true,
+      },
+    },
+  }),
+];

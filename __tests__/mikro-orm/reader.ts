@@ -22,13 +22,21 @@ import {
   undoSql,
 } from "@bemi-db/mikro-orm";
 import { MikroORM } from "@mikro-orm/postgresql";
-import { doubles, Event, events, Todo, todos } from "./reader-entities";
+import {
+  doubles,
+  Event,
+  events,
+  Place,
+  places,
+  Todo,
+  todos,
+} from "./reader-entities";
 import { examples } from "./reading-examples";
 
 async function main(): Promise<void> {
   const orm = await MikroORM.init({
     clientUrl: String(process.env.DATABASE_URL),
-    entities: [todos, events, doubles, Change],
+    entities: [todos, events, doubles, ...places, Change],
     extensions: [BemiExtension],
   });
   const server = createServer(async (request, response) => {
@@ -68,7 +76,8 @@ function target(em: MikroORM["em"], name: unknown) {
 
 /** All as if of one type: the tests are about what runs. */
 function entity(name: string): typeof Todo {
-  return (name === "Todo" ? Todo : Event) as typeof Todo;
+  const entities: Record<string, unknown> = { Todo, Event, Place };
+  return entities[name] as typeof Todo;
 }
 
 async function call(

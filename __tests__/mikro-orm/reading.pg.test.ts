@@ -17,6 +17,7 @@ const SCHEMA = `
   ALTER TABLE toasted ALTER big SET STORAGE EXTERNAL;
   INSERT INTO toasted VALUES (2, repeat('y', 5000), 1);
   CREATE TABLE keyless (a int);
+  CREATE TABLE place (id int PRIMARY KEY, address_street text, address_postal_code text, address_position_latitude float8, address_position_longitude float8, former jsonb);
   CREATE SCHEMA other;
   CREATE TABLE other.todo (id bigint PRIMARY KEY, title text);
   INSERT INTO todo (id, title) VALUES (1, 'older than the trail'), (2, 'older, and never touched');`;
@@ -71,6 +72,10 @@ async function write(): Promise<void> {
     ["unchanged", "UPDATE toasted SET n = 2"],
     ["unchanged again", "UPDATE toasted SET n = 3"],
     ["truncated", "TRUNCATE todo"],
+    [
+      "place",
+      `INSERT INTO place VALUES (1, 'Now', '01069', 51.5, -0.25, '{"street": "Former", "postal_code": "01067"}')`,
+    ],
     ["after", "INSERT INTO todo (id, title) VALUES (78, 'after')"],
     [
       "events",
@@ -282,6 +287,22 @@ describe.each(["6", "7"] as const)("MikroORM %s", (version) => {
     expect(row).toEqual({ primaryKey: "1", ...omitted });
     // Before its first change nothing but the key is known, or not even that.
     expect(await asOf(toasted, 2, "start")).toBe("unknown");
+  });
+
+  test("an embeddable is an object, in columns of its own as in JSON", async () => {
+    const former = { street: "Former", postal_code: "01067" };
+    expect(await asOf("Place", 1, "place")).toEqual({
+      values: {
+        id: 1,
+        address: {
+          street: "Now",
+          zip: "01069",
+          position: { latitude: 51.5, longitude: -0.25 },
+        },
+        former,
+      },
+      unknown: [],
+    });
   });
 
   test("several databases in one table are told apart, or not answered", async () => {

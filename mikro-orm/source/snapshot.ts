@@ -22,20 +22,33 @@ export function snapshotOf(
   const values: Record<string, unknown> = {};
   const unknown: string[] = [];
   for (const property of table.properties ?? columnsOf(members)) {
-    const { name, columns } = property;
+    const { name, path = [name], columns } = property;
     const texts = columns.map((column) => members.get(column));
     const known = texts.filter(
       (text) => text !== undefined && markerOf(text) === undefined,
     );
     if (known.length < columns.length) {
       // A column that is not there was added later.
-      if (texts.some((text) => text !== undefined)) unknown.push(name);
+      if (texts.some((text) => text !== undefined))
+        unknown.push(path.join("."));
       continue;
     }
     const found = known.map((text) => valueIn(property, text as string));
-    values[name] = columns.length === 1 ? found[0] : found;
+    put(values, path, columns.length === 1 ? found[0] : found);
   }
   return { values, unknown };
+}
+
+function put(
+  values: Record<string, unknown>,
+  [name = "", ...inner]: readonly string[],
+  value: unknown,
+): void {
+  if (inner.length === 0) values[name] = value;
+  else {
+    values[name] ??= {};
+    put(values[name] as Record<string, unknown>, inner, value);
+  }
 }
 
 /** Which of the worker's markers for an unknown value this is. */

@@ -28,6 +28,8 @@ declare const ROW: unique symbol;
 /** A property and the columns that it is stored in. */
 export interface Property {
   readonly name: string;
+  /** Of one within an embeddable: the names from the entity on. */
+  readonly path?: readonly string[];
   readonly columns: readonly string[];
   /** What MikroORM makes of it: `string`, `bigint`, `number`, … */
   readonly runtimeType: string;
@@ -97,11 +99,22 @@ export function tableOfMetadata(
     partitions: options.partitions ?? [],
     properties: properties.map((property) => ({
       name: property.name,
+      path: pathOf(property, metadata),
       columns: property.fieldNames,
       runtimeType: property.runtimeType ?? "any",
       generated: Boolean(property.generated),
     })),
   };
+}
+
+/** MikroORM has columns of embeddables as properties of the entity, under other names. */
+function pathOf(
+  { name, embedded }: MetadataProperty,
+  metadata: Metadata,
+): readonly string[] {
+  if (!embedded) return [name];
+  const outer = metadata.props.find((one) => one.name === embedded[0]);
+  return [...(outer ? pathOf(outer, metadata) : []), embedded[1]];
 }
 
 /** A table by its entity or by its names. */
@@ -138,11 +151,15 @@ export interface Metadata {
   readonly tableName?: string;
   readonly schema?: string;
   readonly primaryKeys: readonly string[];
-  readonly props: readonly {
-    readonly name: string;
-    readonly fieldNames: readonly string[];
-    readonly runtimeType?: string;
-    readonly persist?: boolean;
-    readonly generated?: unknown;
-  }[];
+  readonly props: readonly MetadataProperty[];
+}
+
+interface MetadataProperty {
+  readonly name: string;
+  readonly fieldNames: readonly string[];
+  readonly runtimeType?: string;
+  readonly persist?: boolean;
+  readonly generated?: unknown;
+  /** The embeddable's property, and the name in it. */
+  readonly embedded?: readonly [string, string];
 }
