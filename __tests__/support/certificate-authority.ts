@@ -27,6 +27,8 @@ export interface CertificateRequest {
   readonly from?: Date;
   /** @default in a day */
   readonly to?: Date;
+  /** Of the signature. @default "sha256" */
+  readonly digest?: "sha1" | "sha256";
 }
 
 const DAY_MS = 86_400_000;
@@ -60,18 +62,19 @@ export class CertificateAuthority {
     isAuthority: boolean,
   ): string {
     const { from = daysFromNow(-1), to = daysFromNow(1) } = request;
+    const { digest = "sha256" } = request;
     const info = sequence(
       tagged(0xa0, integer(Buffer.from([2]))),
       integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
-      ECDSA_WITH_SHA256,
+      ECDSA_WITH[digest],
       nameOf(this.name),
       sequence(time(from), time(to)),
       nameOf(request.commonName),
       publicKey.export({ type: "spki", format: "der" }),
       tagged(0xa3, sequence(...extensions(request, publicKey, isAuthority))),
     );
-    const signature = sign("sha256", info, this.#keys.privateKey);
-    return pem(sequence(info, ECDSA_WITH_SHA256, bitString(signature)));
+    const signature = sign(digest, info, this.#keys.privateKey);
+    return pem(sequence(info, ECDSA_WITH[digest], bitString(signature)));
   }
 }
 
@@ -146,6 +149,7 @@ function pem(der: Buffer): string {
 }
 
 const TRUE = Buffer.from([0x01, 0x01, 0xff]);
-const ECDSA_WITH_SHA256 = sequence(
-  tagged(0x06, Buffer.from("2a8648ce3d040302", "hex")),
-);
+const ECDSA_WITH = {
+  sha1: sequence(tagged(0x06, Buffer.from("2a8648ce3d0401", "hex"))),
+  sha256: sequence(tagged(0x06, Buffer.from("2a8648ce3d040302", "hex"))),
+};

@@ -15,6 +15,7 @@ export interface FakePostgres extends AsyncDisposable {
 export async function startFakePostgres(tls?: {
   readonly key: string;
   readonly cert: string;
+  readonly ciphers?: string;
 }): Promise<FakePostgres> {
   const sockets = new Set<Socket>();
   const askedFor: (string | false | null)[] = [];

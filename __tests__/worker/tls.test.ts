@@ -7,6 +7,7 @@ import {
   serverName,
   testAuthority,
 } from "../../scripts/lab/certificates";
+import { OperatorError } from "../../worker/errors";
 import { isNamed } from "../../worker/network/certificate-names";
 import { connect, connectionConfig } from "../../worker/network/connect";
 import { type SslMode, tlsOptions } from "../../worker/network/tls";
@@ -20,6 +21,8 @@ import { startFakePostgres } from "../support/fake-postgres";
 
 const good = { key: serverKey, cert: serverCertificate };
 const expired = { key: serverKey, cert: expiredCertificate };
+
+const authority = new CertificateAuthority("Names");
 
 /** Each mode against each server: whether libpq would connect. */
 test.each<
@@ -75,24 +78,29 @@ test.each<
   }
 });
 
+test("a certificate that cannot be verified is refused with OpenSSL's reason", async () => {
+  const { certificate: cert, key } = authority.issue({
+    commonName: serverName,
+    digest: "sha1",
+  });
+  // As an old server does, which has no such scruples.
+  const ciphers = "DEFAULT@SECLEVEL=0";
+  await using database = await startFakePostgres({ cert, key, ciphers });
+  const source = sourceAt(database, authority.certificate);
+  const config = await connectionConfig(source, { applicationName: "test" });
+  const refused = connect(source, config);
+  await expect(refused).rejects.toBeInstanceOf(OperatorError);
+  await expect(refused).rejects.toThrow(/cannot be verified: .*too weak/);
+});
+
 test("authorities out of files without a last line break are all trusted", async () => {
   await using database = await startFakePostgres(good);
-  const { source } = readSettings({
-    DB_HOST: "127.0.0.1",
-    DB_PORT: String(database.port),
-    DB_NAME: "any",
-    DB_USER: "any",
-    DB_PASSWORD: "any",
-    DB_SSLMODE: "verify-full",
-    DB_SSL_SERVERNAME: serverName,
-    DB_SSLROOTCERT: `${otherAuthority.trimEnd()}${testAuthority.trimEnd()}`,
-  });
+  const roots = `${otherAuthority.trimEnd()}${testAuthority.trimEnd()}`;
+  const source = sourceAt(database, roots);
   const config = await connectionConfig(source, { applicationName: "test" });
   const client = await connect(source, config);
   await client.end();
 });
-
-const authority = new CertificateAuthority("Names");
 
 /** As libpq 15 and later: which certificates are for which name. */
 test.each<
@@ -144,3 +152,13 @@ test("public authorities and the RDS bundle are trusted by default", () => {
   expect(roots).toEqual(expect.arrayContaining([...rootCertificates]));
   expect(roots.length).toBeGreaterThan(rootCertificates.length + 50);
 });
+
+function sourceAt({ port }: { readonly port: number }, roots: string) {
+  const login = { DB_NAME: "any", DB_USER: "any", DB_PASSWORD: "any" };
+  return readSettings({
+    ...{ ...login, DB_HOST: "127.0.0.1", DB_PORT: String(port) },
+    DB_SSLMODE: "verify-full",
+    DB_SSL_SERVERNAME: serverName,
+    DB_SSLROOTCERT: roots,
+  }).source;
+}

@@ -2,6 +2,7 @@
  * What a failed TLS handshake means: whose certificate is refused by whom, and
  * for what. By the codes of Node.js and OpenSSL.
  */
+import { types } from "node:util";
 import type { ConnectTarget, Explanation } from "./connect-errors";
 
 /** Undefined: `code` is not about TLS. */
@@ -14,7 +15,7 @@ export function tlsRefusal(
   if (code === "CERT_NOT_YET_VALID") return outOfTime("is not valid yet");
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return misnamed(error, tls);
   if (UNTRUSTED_CODES.has(code)) return untrusted(tls);
-  if (UNVERIFIABLE_CODES.has(code)) return UNVERIFIABLE;
+  if (UNVERIFIABLE_CODES.has(code)) return unverifiable(error);
   const alert = CLIENT_ALERTS.get(code);
   if (alert && tls.client !== undefined) return refusedClient(alert);
   if (alert === NOT_SHOWN) return NEEDS_CLIENT;
@@ -91,13 +92,17 @@ const UNVERIFIABLE_CODES: ReadonlySet<string> = new Set([
   "UNSPECIFIED",
 ]);
 
-const UNVERIFIABLE: Explanation = {
-  verdict: "operator",
-  isTls: true,
-  what: "shows a TLS certificate that cannot be verified",
-  remedy:
-    "give the server a certificate that is made for servers, and signed by an authority that may sign",
-};
+/** OpenSSL's words are its own, and quote nothing of the certificate. */
+function unverifiable(error: unknown): Explanation {
+  const words = types.isNativeError(error) ? `: ${error.message}` : "";
+  return {
+    verdict: "operator",
+    isTls: true,
+    what: `shows a TLS certificate that cannot be verified${words}`,
+    remedy:
+      "give the server a certificate that is made for servers, and signed by an authority that may sign, with SHA-256 and keys of today's length",
+  };
+}
 
 const NOT_SHOWN = "none is shown";
 
