@@ -60,7 +60,10 @@ export interface ChangesDatabase {
 }
 
 export interface TableOptions {
-  /** Where the entity has none, or `*`. Default: the configuration's, `public`. */
+  /**
+   * Where the entity has none, or `*`. Default: that of `em`, as of a tenant's
+   * fork, the configuration's, `public`.
+   */
   readonly schema?: string;
   readonly partitions?: readonly string[];
 }
@@ -85,7 +88,7 @@ export function tableOfMetadata(
   options: TableOptions = {},
 ): Table<never> {
   const own = metadata.schema === "*" ? undefined : metadata.schema;
-  const config = (em as { config?: Configuration }).config?.get("schema");
+  const { schema: ofEm, config } = em as Contextual;
   const properties = metadata.props.filter(
     ({ persist, fieldNames }) => persist !== false && fieldNames?.length,
   );
@@ -93,7 +96,7 @@ export function tableOfMetadata(
     (name) => properties.find((one) => one.name === name)?.fieldNames ?? [],
   );
   return {
-    schema: options.schema ?? own ?? config ?? "public",
+    schema: options.schema ?? own ?? ofEm ?? config?.get("schema") ?? "public",
     table: metadata.tableName ?? "",
     key,
     partitions: options.partitions ?? [],
@@ -143,8 +146,9 @@ export function asTable(em: ChangesDatabase, name: TableName): Table<object> {
     : tableOf(em, name as EntityName<object>);
 }
 
-interface Configuration {
-  get(key: "schema"): string | undefined;
+interface Contextual {
+  readonly schema?: string | undefined;
+  readonly config?: { get(key: "schema"): string | undefined };
 }
 
 export interface Metadata {
