@@ -5,6 +5,7 @@ import { eventually } from "../../scripts/eventually";
 import { runCommand } from "../support/command";
 import { identities } from "../support/source";
 import { type ChangeRow, TrackedDatabase } from "../support/tracked-database";
+import { Trail } from "../support/trail";
 import { WorkerProcess, workerEnvironment } from "../support/worker-process";
 
 let cluster: Cluster;
@@ -80,6 +81,41 @@ test("an unlogged table that is named gets a warning, and its neighbours are tra
   expect(code).toBe(0);
   expect(stdout).toContain("table-unlogged: public.fast is unlogged");
   expect(stdout).toContain('ALTER TABLE "public"."fast" SET LOGGED;');
+});
+
+test("a database that was renamed goes on with its trail once an operator has said so", async () => {
+  await using other = await Cluster.start({ settings: { fsync: "off" } });
+  await using trail = await Trail.create({
+    source: cluster,
+    destination: other,
+    tables: "CREATE TABLE t (id int PRIMARY KEY)",
+  });
+  const { database } = trail;
+  const renamed = { DB_NAME: `${database}_renamed` };
+  const rename = async (from: string, to: string) => {
+    await trail.source[Symbol.asyncDispose]();
+    const admin = await cluster.client();
+    await admin.query(`ALTER DATABASE ${from} RENAME TO ${to}`);
+    await admin.end();
+  };
+  const first = await trail.streaming();
+  await trail.source.query("INSERT INTO t VALUES (1)");
+  await trail.reached(1);
+  first.signal("SIGTERM");
+  await first.exited;
+  await trail.source.query("INSERT INTO t VALUES (2)");
+  await rename(database, renamed.DB_NAME);
+
+  const refused = trail.start(renamed);
+  expect(await refused.exited).toMatchObject({ code: 3 });
+  const remedy = String(refused.lines.at(-1)?.remedy);
+  const [sql = ""] = /UPDATE .*?;/.exec(remedy) ?? [];
+  await trail.destination.query(sql);
+  const again = await trail.streaming(renamed);
+  await trail.reached(2);
+  again.signal("SIGTERM");
+  await again.exited;
+  await rename(renamed.DB_NAME, database);
 });
 
 describe("a source that is itself a subscriber", () => {

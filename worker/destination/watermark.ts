@@ -43,6 +43,22 @@ export async function readWatermark(
   return rows[0] ? toWatermark(rows[0]) : undefined;
 }
 
+/**
+ * The name under which the destination has a trail of this very slot, where its
+ * database had another one then.
+ */
+export async function formerName(
+  client: Client,
+  { slotName, systemIdentifier, databaseOid, databaseName }: TrailSource,
+): Promise<string | undefined> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT database_name AS name FROM public._bemi_watermarks
+      WHERE slot_name = $1 AND system_identifier = $2 AND database_oid = $3 AND database_name <> $4`,
+    [slotName, systemIdentifier, databaseOid, databaseName],
+  );
+  return rows[0]?.name;
+}
+
 /** Starts a trail at the position of a slot that has no watermark yet. */
 export async function createWatermark(
   client: Client,

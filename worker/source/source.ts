@@ -3,16 +3,18 @@
  * tracked, what the first run has to make, and whether it goes on where the
  * destination stopped.
  */
-import type { Client, ClientConfig } from "pg";
+import { type Client, type ClientConfig, escapeLiteral } from "pg";
 import {
   createWatermark,
+  formerName,
   readWatermark,
   type Watermark,
 } from "../destination/watermark";
-import { StandbyError } from "../errors";
+import { OperatorError, StandbyError } from "../errors";
 import { type Finding, refuse } from "../finding";
 import type { Log } from "../log";
 import { connect } from "../network/connect";
+import { liftTransactionTimeout } from "../network/transaction-timeout";
 import type { Settings } from "../settings/settings";
 import { checkContinuity } from "./continuity";
 import { identifySource, type SourceServer } from "./identify-source";
@@ -44,6 +46,8 @@ export async function prepareSource(parts: {
   const { settings, config, writing, log } = parts;
   const client = await connect(settings.source, config);
   try {
+    // The slot may have to wait for transactions to end.
+    await liftTransactionTimeout(client);
     // The slot is read before the watermark: a worker that still runs moves the
     // watermark first, so a slot ahead of it is a gap and not a race. The end of
     // the log is read after it: a log that ends before it was set back.
@@ -65,11 +69,30 @@ export async function prepareSource(parts: {
       const trackedOids = await check(client, facts, settings, log);
       return { source, watermark: known, trackedOids };
     }
+    await checkNotRenamed(writing, source);
     if (settings.setup === "auto") await setUpSource(client, settings, log);
     return await begin(client, source, parts);
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/**
+ * What makes a trail begin anew would pass over what is missing, and give ids
+ * that are there already.
+ */
+async function checkNotRenamed(
+  writing: Client,
+  source: SourceServer,
+): Promise<void> {
+  const former = await formerName(writing, source);
+  if (former === undefined) return;
+  const { databaseName, slotName } = source;
+  const [from, to, slot] = [former, databaseName, slotName].map(escapeLiteral);
+  throw new OperatorError(
+    `the destination has a trail of slot "${slotName}" and of this very database, but under the name "${former}": it was renamed, or this is a copy of its server`,
+    `if it was renamed, run at the destination: UPDATE public._bemi_watermarks SET database_name = ${to} WHERE database_name = ${from} AND slot_name = ${slot}; and start the worker again, nothing is lost; of a copy choose another SLOT_NAME`,
+  );
 }
 
 function standby(facts: SourceFacts): StandbyError {
