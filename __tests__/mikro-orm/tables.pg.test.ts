@@ -1,4 +1,5 @@
 /** Which tables have the trigger. */
+import { declareTriggers } from "../../mikro-orm/source/declared-trigger";
 import { bemiDownSql } from "../../mikro-orm/source/down-sql";
 import { bemiUpSql } from "../../mikro-orm/source/up-sql";
 import { Cluster } from "../../scripts/cluster";
@@ -181,4 +182,33 @@ test("that are locked are left out with a warning, and the others have it", asyn
   await other.query("COMMIT");
   await client.query("CALL _bemi.create_triggers()");
   expect(await withTrigger(client)).toEqual(["public.busy", "public.idle"]);
+});
+
+test("of an entity have it by MikroORM's schema tools, in the schema that it says or any", async () => {
+  await using source = await trackedSource(
+    cluster,
+    "CREATE SCHEMA tenant; CREATE SCHEMA other",
+  );
+  const { client } = source;
+  await client.query(
+    `DROP EVENT TRIGGER _bemi_create_table_trigger;
+     CREATE TABLE tenant."it's" (id int); CREATE TABLE other."it's" (id int); CREATE TABLE other.item (id int);
+     SET search_path = ''`,
+  );
+  const entity = (tableName: string, schema?: string) => ({
+    ...{ tableName, schema },
+    triggers: [] as { name: string; expression?: string }[],
+  });
+  const declared = async (one: ReturnType<typeof entity>) => {
+    const storage = { getAll: () => ({ one }) };
+    declareTriggers({}).afterDiscovered?.(storage);
+    await client.query(String(one.triggers[0]?.expression));
+    return withTrigger(client);
+  };
+  expect(await declared(entity("it's", "other"))).toEqual([`other."it's"`]);
+  const both = [`other."it's"`, `tenant."it's"`];
+  expect(await declared(entity("it's", "*"))).toEqual(both);
+  expect(await declared(entity("item"))).toEqual(
+    ["other.item", ...both].sort(),
+  );
 });

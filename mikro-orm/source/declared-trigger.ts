@@ -3,7 +3,7 @@
  * would drop those of the migration from every table. So each entity declares
  * its own. Before 7.1, entities have no list of triggers and nothing is done.
  */
-import { STATEMENT_TRIGGER, STATEMENT_TRIGGER_EVENTS } from "./up-sql";
+import { STATEMENT_TRIGGER } from "./up-sql";
 
 /** MikroORM's option of the same name, as far as it is used here. */
 export interface Discovery {
@@ -57,7 +57,7 @@ function declareTrigger(entity: Entity): void {
     events: ["insert", "update", "delete"],
     forEach: "statement",
     // A test's database made by schema.create() has no function to call.
-    expression: `do $bemi$ begin if to_regprocedure('_bemi.stmt_trigger_func()') is not null then create or replace trigger ${STATEMENT_TRIGGER} before ${STATEMENT_TRIGGER_EVENTS} on ${tableOf(entity)} for each statement execute function _bemi.stmt_trigger_func(); end if; end $bemi$`,
+    expression: `do $bemi$ begin if to_regprocedure('_bemi.add_trigger(oid)') is not null then perform _bemi.add_trigger(c.oid) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${tableOf(entity)}; end if; end $bemi$`,
   };
   triggers.push(trigger);
 }
@@ -68,11 +68,18 @@ function hasTable(entity: Entity): boolean {
   return root === undefined || root === entity;
 }
 
+/**
+ * In whatever schema where the entity does not say it: MikroORM makes the table
+ * in the one that `schema.update` is given, such as a tenant's, and gives the
+ * expression no hint.
+ */
 function tableOf({ schema, tableName = "" }: Entity): string {
-  const table = quoted(tableName);
-  return schema && schema !== "*" ? `${quoted(schema)}.${table}` : table;
+  const table = `c.relname = ${quoted(tableName)}`;
+  return schema && schema !== "*"
+    ? `${table} and n.nspname = ${quoted(schema)}`
+    : table;
 }
 
 function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  return `'${name.replaceAll("'", "''")}'`;
 }

@@ -24,8 +24,6 @@
  */
 
 export const STATEMENT_TRIGGER = "_bemi_stmt_trigger";
-export const STATEMENT_TRIGGER_EVENTS =
-  "insert or update or delete or truncate";
 
 /**
  * For `this.addSql(bemiUpSql())` in a migration. Running it again brings
@@ -170,7 +168,7 @@ BEGIN
     EXECUTE former;
   END LOOP;
   IF NOT target.present THEN
-    EXECUTE format('CREATE TRIGGER ${STATEMENT_TRIGGER} BEFORE ${STATEMENT_TRIGGER_EVENTS.toUpperCase()} ON %s FOR EACH STATEMENT EXECUTE FUNCTION _bemi.stmt_trigger_func()', target.name);
+    EXECUTE format('CREATE TRIGGER ${STATEMENT_TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION _bemi.stmt_trigger_func()', target.name);
   END IF;
   RETURN true;
 END
