@@ -24,7 +24,8 @@ interface Entity {
   readonly embeddable?: boolean;
   readonly virtual?: boolean;
   readonly view?: unknown;
-  readonly root?: unknown;
+  /** Of an inheritance; of its first class the class itself. */
+  readonly root?: { readonly tableName?: string };
   readonly triggers?: { name: string }[];
 }
 
@@ -65,7 +66,9 @@ function declareTrigger(entity: Entity): void {
 function hasTable(entity: Entity): boolean {
   const { tableName, abstract, embeddable, virtual, view, root } = entity;
   if (!tableName || abstract || embeddable || virtual || view) return false;
-  return root === undefined || root === entity;
+  if (root === undefined || root === entity) return true;
+  // All are in the first one's table, or each has its own: "tpt" of MikroORM 7.
+  return root.tableName !== tableName;
 }
 
 /**
