@@ -46,6 +46,22 @@ testSince(17, "transaction_timeout")(
   },
 );
 
+test("an idle_session_timeout costs a quiet trail no session", async () => {
+  await using trail = await Trail.create({
+    source: cluster,
+    destination: cluster,
+    tables: "CREATE TABLE t (id int PRIMARY KEY)",
+  });
+  await trail.source.query(
+    `ALTER DATABASE ${trail.database} SET idle_session_timeout = ${TIMEOUT_MS}`,
+  );
+  const worker = await trail.streaming();
+  await sleep(3 * TIMEOUT_MS);
+  await trail.source.query("INSERT INTO t VALUES (1)");
+  await trail.reached(1);
+  expect(worker.lines.filter(({ error }) => error !== undefined)).toEqual([]);
+});
+
 test("a destination that quotes every name is not taken for an altered one", async () => {
   await using trail = await Trail.create({
     source: cluster,

@@ -7,7 +7,7 @@ import type { Client, ClientConfig } from "pg";
 import type { Settings } from "../settings/settings";
 import { VALUE_SESSION_OPTIONS } from "../source/session";
 import { connect, connectionConfig } from "./connect";
-import { liftTransactionTimeout } from "./transaction-timeout";
+import { liftSessionTimeouts } from "./session-timeouts";
 import { openTunnel, type Tunnel } from "./tunnel";
 
 const DESTINATION_OPTIONS = [
@@ -80,7 +80,7 @@ export class Servers implements AsyncDisposable {
   async #ready(client: Client): Promise<Client> {
     this.#clients.add(client);
     client.once("end", () => this.#clients.delete(client));
-    await liftTransactionTimeout(client);
+    await liftSessionTimeouts(client);
     return client;
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { ClientBase } from "pg";
 import { OperatorError } from "../errors";
-import { liftTransactionTimeout } from "../network/transaction-timeout";
+import { liftSessionTimeouts } from "../network/session-timeouts";
 
 /**
  * `options` of the start-up packet. client_encoding is not among them: pg asks
@@ -39,7 +39,7 @@ export const VALUE_SESSION_OPTIONS = [
  */
 export async function prepareStream(client: ClientBase): Promise<void> {
   await client.query("SET search_path = pg_catalog");
-  await liftTransactionTimeout(client);
+  await liftSessionTimeouts(client);
   await verifySession(client);
 }
 

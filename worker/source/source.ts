@@ -14,7 +14,7 @@ import { OperatorError, StandbyError } from "../errors";
 import { type Finding, refuse } from "../finding";
 import type { Log } from "../log";
 import { connect } from "../network/connect";
-import { liftTransactionTimeout } from "../network/transaction-timeout";
+import { liftSessionTimeouts } from "../network/session-timeouts";
 import type { Settings } from "../settings/settings";
 import { checkContinuity } from "./continuity";
 import { identifySource, type SourceServer } from "./identify-source";
@@ -47,7 +47,7 @@ export async function prepareSource(parts: {
   const client = await connect(settings.source, config);
   try {
     // The slot may have to wait for transactions to end.
-    await liftTransactionTimeout(client);
+    await liftSessionTimeouts(client);
     // The slot is read before the watermark: a worker that still runs moves the
     // watermark first, so a slot ahead of it is a gap and not a race. The end of
     // the log is read after it: a log that ends before it was set back.
