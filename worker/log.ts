@@ -5,6 +5,7 @@
  */
 import { DatabaseError } from "pg";
 import pino from "pino";
+import { standardOutput } from "./standard-output";
 
 export type Log = pino.Logger;
 
@@ -16,10 +17,7 @@ export function createLog(level: string): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    // Written at once. In the background a line would still be on its way when
-    // a `fatal` one, which never waits, overtakes it: the last line would not
-    // be the one that says why the worker ended.
-    pino.destination({ dest: 1, sync: true }),
+    standardOutput,
   );
 }
 

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DatabaseError } from "pg";
@@ -51,22 +52,30 @@ test("causes are described by the same rules, and what is no error by nothing of
   expect(JSON.stringify(describeError("canary"))).not.toContain("canary");
 });
 
-// A process of its own: jest's has another standard output.
-test("lines come in the order in which they were said, also a fatal one", () => {
+/** A process of its own, since jest's has another standard output. */
+function logging(script: string, stdout: "pipe" | number) {
   const module = join(__dirname, "../../worker/log.ts");
-  const script = `const { createLog } = require(${JSON.stringify(module)});
-    const log = createLog("info");
-    let turn = 0;
-    const say = () => {
-      log.info(String(turn++));
-      log.fatal(String(turn++));
-      if (turn < 400) setImmediate(say);
-    };
-    say();`;
-  const { stdout, stderr } = spawnSync(
-    process.execPath,
-    ["--import", pathToFileURL(require.resolve("tsx")).href, "-e", script],
-    { encoding: "utf8", timeout: 60_000, killSignal: "SIGKILL" },
+  const logger = `const log = require(${JSON.stringify(module)}).createLog("info");`;
+  const tsx = pathToFileURL(require.resolve("tsx")).href;
+  const args = ["--import", tsx, "-e", `${logger}${script}`];
+  return spawnSync(process.execPath, args, {
+    encoding: "utf8",
+    stdio: ["ignore", stdout, "pipe"],
+    timeout: 60_000,
+    killSignal: "SIGKILL",
+  });
+}
+
+test("lines come in the order in which they were said, also a fatal one", () => {
+  const { stdout, stderr } = logging(
+    `let turn = 0;
+     const say = () => {
+       log.info(String(turn++));
+       log.fatal(String(turn++));
+       if (turn < 400) setImmediate(say);
+     };
+     say();`,
+    "pipe",
   );
   const said = [...stdout.matchAll(/"msg":"(\d+)"/g)].map(([, n]) => Number(n));
   expect({ said, stderr }).toEqual({
@@ -74,3 +83,15 @@ test("lines come in the order in which they were said, also a fatal one", () => 
     stderr: "",
   });
 });
+
+// A device of Linux that is always full.
+(existsSync("/dev/full") ? test : test.skip)(
+  "a full disk for the log stops nothing",
+  () => {
+    const full = openSync("/dev/full", "w");
+    const script = 'log.info("1"); log.fatal("2"); process.exitCode = 3;';
+    const { status, stderr } = logging(script, full);
+    closeSync(full);
+    expect({ status, stderr }).toEqual({ status: 3, stderr: "" });
+  },
+);
