@@ -5,6 +5,7 @@
  */
 import { METRIC_NAMESPACES } from "../config/names";
 import { FIGURES } from "./metrics";
+import { standardOutput } from "./standard-output";
 import type { Status } from "./status";
 
 const INTERVAL_MS = 60_000;
@@ -22,7 +23,7 @@ export function emitEmf(
   signal: AbortSignal,
 ): void {
   const timer = setInterval(() => {
-    process.stdout.write(`${emfLine(status, dimensions, Date.now())}\n`);
+    standardOutput.write(`${emfLine(status, dimensions, Date.now())}\n`);
   }, INTERVAL_MS);
   signal.addEventListener("abort", () => clearInterval(timer));
 }

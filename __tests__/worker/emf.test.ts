@@ -1,4 +1,5 @@
 import { emfLine, emitEmf } from "../../worker/emf";
+import { standardOutput } from "../../worker/standard-output";
 import { Status } from "../../worker/status";
 
 const nowMs = 1_700_000_000_000;
@@ -42,7 +43,7 @@ test("environments of one account have metrics of their own", () => {
 
 test("a line a minute, until the end", () => {
   jest.useFakeTimers();
-  const write = jest.spyOn(process.stdout, "write").mockReturnValue(true);
+  const write = jest.spyOn(standardOutput, "write").mockReturnValue();
   try {
     const stop = new AbortController();
     emitEmf(streaming(), { slotName: "shop" }, stop.signal);
