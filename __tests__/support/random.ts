@@ -1,4 +1,6 @@
 /** The same choices at every run, so that a failure can be seen again. */
+export type Random = ReturnType<typeof randomFrom>;
+
 export function randomFrom(seed: number) {
   let state = seed >>> 0;
   /** Mulberry32. */

@@ -74,6 +74,25 @@ test.each<[string, Change[], string]>([
   expect(differences(stored).join("\n")).toContain(words);
 });
 
+test("of a long row the values are named that differ, and no others", () => {
+  const long = Object.fromEntries(
+    Array.from({ length: 100 }, (_, n) => [`column_${n}`, n]),
+  );
+  const ledger = new Ledger();
+  const [row] = rows.map((one) => ({ ...one, after: { ...long, z: 1 } }));
+  const stored = edited(0, { after: { ...long, y: 1 } }).slice(0, 1);
+  const bounds = { notBefore: 4000n, before: 4100n };
+  const transaction = { writer: "ann", marker: 1, rowCount: 1 };
+  ledger.transactions.push({
+    ...transaction,
+    ...bounds,
+    rows: row ? [row] : [],
+  });
+  expect(compare(ledger, stored).join()).toContain(
+    'after: stored {"y":1}, committed {"z":1} (',
+  );
+});
+
 test("a commit at a place where the source did not commit is one", () => {
   const moved = changes.map((change) => ({
     ...change,

@@ -62,9 +62,10 @@ export class Comparison {
     const { row, ordinal, transaction } = expected;
     for (const field of FIELDS) {
       if (isDeepStrictEqual(change[field], row[field])) continue;
+      const [stored, committed] = differingMembers(change[field], row[field]);
       this.#differ(
         change,
-        `${field}: stored ${shown(change[field])}, committed ${shown(row[field])} (${nameOf(row)})`,
+        `${field}: stored ${shown(stored)}, committed ${shown(committed)} (${nameOf(row)})`,
       );
     }
     const id = readChangeId(change.id);
@@ -180,6 +181,25 @@ function nameOf({
   primaryKey,
 }: Pick<StoredChange, "table" | "operation" | "primaryKey">): string {
   return `${operation} of ${table} ${primaryKey ?? ""}`.trimEnd();
+}
+
+/** Of two objects what differs: the rest would push it out of sight. */
+function differingMembers(one: unknown, other: unknown): [unknown, unknown] {
+  if (!isObject(one) || !isObject(other)) return [one, other];
+  const differing = (from: object, to: object) => {
+    const members = new Map(Object.entries(to));
+    return Object.fromEntries(
+      Object.entries(from).filter(
+        ([name, value]) =>
+          !members.has(name) || !isDeepStrictEqual(value, members.get(name)),
+      ),
+    );
+  };
+  return [differing(one, other), differing(other, one)];
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function shown(value: unknown): string {
