@@ -22,7 +22,13 @@ import {
   SUPPORTED_MAJORS,
   type SupportedMajor,
 } from "./postgres-major";
-import { countTests, type TestCounts, totalLine } from "./test-counts";
+import {
+  countTests,
+  failureTexts,
+  type JestResults,
+  type TestCounts,
+  totalLine,
+} from "./test-counts";
 import { ONCE } from "./version-independent-tests";
 
 const root = dirname(__dirname);
@@ -95,6 +101,8 @@ interface Run {
 interface Outcome {
   readonly name: string;
   readonly counts: TestCounts;
+  /** As `failureTexts` has them. */
+  readonly failures: readonly string[];
   readonly seconds: number;
 }
 
@@ -126,14 +134,21 @@ async function inTurn(
     child.stderr?.destroy();
     const seconds = Math.round((performance.now() - startedMs) / 1000);
     const text = await readFile(results, "utf8").catch(() => undefined);
-    if (text === undefined)
-      console.error(
-        `The run "${name}" ended without results; what it said is above.`,
-      );
-    const counts = text ? countTests(JSON.parse(text)) : NO_RESULTS;
-    outcomes.push({ name, counts, seconds });
+    outcomes.push({ name, seconds, ...readResults(name, text) });
   }
   return outcomes;
+}
+
+function readResults(
+  name: string,
+  text: string | undefined,
+): Pick<Outcome, "counts" | "failures"> {
+  if (text !== undefined) {
+    const results: JestResults = JSON.parse(text);
+    return { counts: countTests(results), failures: failureTexts(results) };
+  }
+  const problem = `The run "${name}" ended without results; what it said is above.`;
+  return { counts: NO_RESULTS, failures: [problem] };
 }
 
 /** As a file that fails before its first test. */
@@ -145,6 +160,10 @@ function report(outcomes: readonly Outcome[]): void {
       `${name}: ${totalLine([counts])}, ${seconds} s`,
   );
   const all = outcomes.map(({ counts }) => counts);
+  // Again: their own places are thousands of lines above.
+  for (const { name, failures } of outcomes) {
+    for (const text of failures) console.error(`\n${name}: FAILED ${text}`);
+  }
   console.log([...lines, totalLine(all)].join("\n"));
   process.exitCode = all.some(({ failed }) => failed > 0) ? 1 : 0;
 }

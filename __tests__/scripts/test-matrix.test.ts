@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { chosenMajor } from "../../scripts/postgres-major";
-import { countTests, totalLine } from "../../scripts/test-counts";
+import {
+  countTests,
+  failureTexts,
+  type JestResults,
+  totalLine,
+} from "../../scripts/test-counts";
 import { ONCE } from "../../scripts/version-independent-tests";
 
 test.each(Object.keys(ONCE))("%s is an integration test", (path) => {
@@ -9,18 +14,38 @@ test.each(Object.keys(ONCE))("%s is an integration test", (path) => {
   expect(existsSync(join(__dirname, "..", "..", path))).toBe(true);
 });
 
+const passed = { status: "passed", fullName: "is", failureMessages: [] };
+const failed = {
+  status: "failed",
+  fullName: "group is not",
+  failureMessages: [
+    "\u001b[31mNot within\u001b[39m 5 ms\n    at one\n    at x (/y/node_modules/z:1)",
+    "two",
+  ],
+};
+const results: JestResults = {
+  numPassedTests: 5,
+  numFailedTests: 1,
+  numPendingTests: 2,
+  testResults: [
+    { name: "/a", status: "passed", message: "", assertionResults: [passed] },
+    {
+      ...{ name: "/b", status: "failed", message: "all of it" },
+      assertionResults: [passed, failed],
+    },
+    { name: "/c", status: "failed", message: "typo", assertionResults: [] },
+  ],
+};
+
 test("a file that fails before its first test counts as a failure", () => {
-  const counts = countTests({
-    numPassedTests: 5,
-    numFailedTests: 1,
-    numPendingTests: 2,
-    testResults: [
-      { status: "passed", assertionResults: [{}] },
-      { status: "failed", assertionResults: [{}] },
-      { status: "failed", assertionResults: [] },
-    ],
-  });
-  expect(counts).toEqual({ passed: 5, failed: 2, skipped: 2 });
+  expect(countTests(results)).toEqual({ passed: 5, failed: 2, skipped: 2 });
+});
+
+test("each failure is told with its reason", () => {
+  expect(failureTexts(results)).toEqual([
+    "/b: group is not\n  Not within 5 ms\n      at one\n  two",
+    "/c\n  typo",
+  ]);
 });
 
 test("the last line counts every run", () => {
