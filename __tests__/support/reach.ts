@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { runProgram } from "../../scripts/child-process";
 import { eventually } from "../../scripts/eventually";
 
-const TIMEOUT_SECONDS = 3;
+const TIMEOUT_SECONDS = 6;
 
 /** Whether a connection is made. @param enter - what goes before a command */
 export async function reaches(

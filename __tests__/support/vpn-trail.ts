@@ -76,14 +76,18 @@ export class VpnTrail implements AsyncDisposable {
   }
 
   /** One transaction, and waits until its changes are stored. */
-  async arrives(sql: string, where: string): Promise<void> {
+  async arrives(sql: string, where: string, timeoutMs?: number): Promise<void> {
     await this.source.query(sql);
-    await eventually(`a change with ${where}`, async () => {
-      const { rowCount } = await this.destination.query(
-        `SELECT FROM public.changes WHERE ${where}`,
-      );
-      return rowCount === 1;
-    });
+    await eventually(
+      `a change with ${where}`,
+      async () => {
+        const { rowCount } = await this.destination.query(
+          `SELECT FROM public.changes WHERE ${where}`,
+        );
+        return rowCount === 1;
+      },
+      timeoutMs,
+    );
   }
 
   /** Writes until `complete`, all kinds of changes. */

@@ -10,7 +10,7 @@ import { VpnLab } from "../../scripts/lab/vpn-lab";
 
 const root = dirname(dirname(__dirname));
 
-const END_TIMEOUT_MS = 5_000;
+const END_TIMEOUT_MS = 20_000;
 
 /** Of the lab's hosts, servers and tools. */
 function processesIn(namespaces: readonly string[]): string[] {

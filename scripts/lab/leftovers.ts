@@ -12,12 +12,15 @@ const NAMESPACES = "/run/netns";
 /** In front of the names of the labs' folders. */
 export const FOLDER_PREFIX = "bemi-lab-";
 
+const MAX_LOOKS = 200;
+const PAUSE_MS = 25;
+
 /** Removes what belongs to processes that are over. */
 export function removeLeftovers(isOver: (owner: number) => boolean): void {
   for (const name of entries(NAMESPACES)) {
     const owner = ownerOf(name, NAMESPACE_PREFIX);
     if (owner === undefined || !isOver(owner)) continue;
-    for (const pid of pidsIn(name)) kill(pid);
+    endAll(name);
     spawnSync("ip", ["netns", "delete", name]);
   }
   for (const name of entries(tmpdir())) {
@@ -57,6 +60,19 @@ function ownerOf(name: string, prefix: string): number | undefined {
   if (!name.startsWith(prefix)) return undefined;
   const owner = Number.parseInt(name.slice(prefix.length), 10);
   return Number.isNaN(owner) ? undefined : owner;
+}
+
+/**
+ * Until none is left, for a while: one that is just being killed may still write
+ * into the folder that is removed next, or have started another.
+ */
+function endAll(namespace: string): void {
+  for (let look = 0; look < MAX_LOOKS; look++) {
+    const pids = pidsIn(namespace);
+    if (pids.length === 0) return;
+    for (const pid of pids) kill(pid);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+  }
 }
 
 function pidsIn(namespace: string): number[] {
