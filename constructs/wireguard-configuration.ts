@@ -36,8 +36,9 @@ AllowedIPs = ${allowed.join(", ")}
 
 /**
  * The rules are there before anything is forwarded, also where the machine is
- * started again, and stay when the interface goes. The key comes last, from a command that fails without one: `wg set` takes an empty
- * file for the wish to have no key, and succeeds.
+ * started again, and stay when the interface goes. The key comes last, from a
+ * command that fails without one: `wg set` takes an empty file for the wish to
+ * have no key, and succeeds.
  */
 function renderInterface(address: string, isRouter: boolean): string {
   return `[Interface]
