@@ -23,13 +23,14 @@ export const TCP = 6;
 
 const FILE_HEADER_BYTES = 24;
 const PACKET_HEADER_BYTES = 16;
+/** Of a card; a tunnel's carries bare packets. */
+const ETHERNET_LINK_TYPE = 1;
 const ETHERNET_HEADER_BYTES = 14;
 
 export class Capture implements AsyncDisposable {
   private constructor(
     readonly path: string,
     readonly card: string,
-    readonly linkHeaderBytes: number,
     readonly child: ChildProcess,
   ) {}
 
@@ -74,22 +75,24 @@ export class Capture implements AsyncDisposable {
       if (child.exitCode !== null) throw new Error(`tcpdump: ${said}`);
       return said.includes("listening on");
     });
-    // A tunnel's card carries bare packets.
-    const linkHeaderBytes = said.includes("EN10MB") ? ETHERNET_HEADER_BYTES : 0;
-    return new Capture(path, card, linkHeaderBytes, child);
+    return new Capture(path, card, child);
   }
 
   /** So far. */
   packets(): Packet[] {
     const file = readFileSync(this.path);
     const packets: Packet[] = [];
+    if (file.length < FILE_HEADER_BYTES) return packets;
+    // From the file: what tcpdump says of it may come in two pieces.
+    const linkHeaderBytes =
+      file.readUInt32LE(20) === ETHERNET_LINK_TYPE ? ETHERNET_HEADER_BYTES : 0;
     let offset = FILE_HEADER_BYTES;
     while (offset + PACKET_HEADER_BYTES <= file.length) {
       const length = file.readUInt32LE(offset + 8);
       const start = offset + PACKET_HEADER_BYTES;
       offset = start + length;
       if (offset > file.length) break;
-      const bytes = file.subarray(start + this.linkHeaderBytes, offset);
+      const bytes = file.subarray(start + linkHeaderBytes, offset);
       packets.push(readPacket(bytes));
     }
     return packets;
