@@ -12,10 +12,11 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
+import { imageNode } from "./image-node";
 import {
   MAJOR_VARIABLE,
   NEWEST_MAJOR,
@@ -42,6 +43,11 @@ const root = dirname(__dirname);
 const WORKERS = "5";
 /** From a run's end to that of what it said. */
 const OUTPUT_PATIENCE_MS = 5_000;
+/**
+ * Runs on the image's Node.js, where that is installed; all others on the one
+ * that runs this. A version whose servers differ little from the newest's.
+ */
+const ON_IMAGE_NODE: SupportedMajor = 17;
 const OUTPUT: StdioOptions = ["inherit", "pipe", "pipe"];
 
 const program = new Command()
@@ -70,12 +76,13 @@ async function testMatrix(
   patterns: readonly string[],
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "bemi-matrix-"));
-  const versions = newestFirst(majors).map(
-    (major): Run => ({
-      name: `PostgreSQL ${major}`,
-      start: (results) => jest(major, patterns, results),
-    }),
-  );
+  const versions = newestFirst(majors).map((major): Run => {
+    const node = major === ON_IMAGE_NODE ? imageNode() : undefined;
+    return {
+      name: `PostgreSQL ${major}${node ? " on the image's Node.js" : ""}`,
+      start: (results) => jest(major, patterns, results, node),
+    };
+  });
   // The newest one's run measures memory and delay, and has the machine alone.
   const alone = majors.includes(NEWEST_MAJOR) ? 1 : 0;
   const lanes = [
@@ -177,10 +184,13 @@ function jest(
   major: SupportedMajor,
   patterns: readonly string[],
   results: string,
+  node: string | undefined,
 ): ChildProcess {
   const selection = major === NEWEST_MAJOR ? [] : onEveryVersion();
+  // Also for what a test starts by its name.
+  const path = node && `${dirname(node)}${delimiter}${process.env.PATH}`;
   return spawn(
-    process.execPath,
+    node ?? process.execPath,
     [
       createRequire(__filename).resolve("jest/bin/jest"),
       // First: behind an option that takes a list they would belong to it.
@@ -190,7 +200,11 @@ function jest(
     ],
     {
       cwd: root,
-      env: { ...process.env, [MAJOR_VARIABLE]: String(major) },
+      env: {
+        ...process.env,
+        ...(path && { PATH: path }),
+        [MAJOR_VARIABLE]: String(major),
+      },
       stdio: OUTPUT,
     },
   );

