@@ -52,6 +52,22 @@ test.each([
   expect(described.message).toContain(words);
 });
 
+test.each([
+  ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED", "it has expired"],
+  ["ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED", "it has expired"],
+  ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "does not trust its authority"],
+  ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "none is shown"],
+  ["ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE", "no TLS connection"],
+])("with a client certificate, %s: %s", (code, words) => {
+  const client = { certificate: "", key: "" };
+  const error = Object.assign(new Error("x"), { code });
+  const described = describeConnectFailure(error, {
+    ...connection,
+    tls: { ...connection.tls, client },
+  });
+  expect(described.message).toContain(words);
+});
+
 test("a server without TLS is told from others that give no code", () => {
   expect(
     failure(undefined, "The server does not support SSL connections"),

@@ -16,7 +16,7 @@ export function tlsRefusal(
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return misnamed(error, tls);
   if (UNTRUSTED_CODES.has(code)) return untrusted(tls);
   if (UNVERIFIABLE_CODES.has(code)) return unverifiable(error);
-  const alert = CLIENT_ALERTS.get(code);
+  const alert = CLIENT_ALERTS.get(alertOf(code));
   if (alert && tls.client !== undefined) return refusedClient(alert);
   if (alert === NOT_SHOWN) return NEEDS_CLIENT;
   return /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|EPROTO$)/.test(code)
@@ -108,15 +108,23 @@ const NOT_SHOWN = "none is shown";
 
 /** What the server says of ours, and in TLS 1.3 only after the handshake. */
 const CLIENT_ALERTS: ReadonlyMap<string, string> = new Map([
-  ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "it does not trust its authority"],
-  ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED", "it has expired"],
-  ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED", "it is revoked"],
-  ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN", "it is not valid there"],
-  ["ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE", "it is not valid there"],
-  ["ERR_SSL_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "not one for clients"],
-  ["ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR", "its signature is wrong"],
-  ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", NOT_SHOWN],
+  ["UNKNOWN_CA", "it does not trust its authority"],
+  ["CERTIFICATE_EXPIRED", "it has expired"],
+  ["CERTIFICATE_REVOKED", "it is revoked"],
+  ["CERTIFICATE_UNKNOWN", "it is not valid there"],
+  ["BAD_CERTIFICATE", "it is not valid there"],
+  ["UNSUPPORTED_CERTIFICATE", "not one for clients"],
+  ["DECRYPT_ERROR", "its signature is wrong"],
+  ["CERTIFICATE_REQUIRED", NOT_SHOWN],
 ]);
+
+/**
+ * What precedes an alert's name is OpenSSL's: ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE
+ * up to 3.0 (Node 20), ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE since (Node 24).
+ */
+function alertOf(code: string): string {
+  return /^ERR_SSL_.*_ALERT_(\w+)$/.exec(code)?.[1] ?? "";
+}
 
 function refusedClient(why: string): Explanation {
   return {
