@@ -1,6 +1,7 @@
 /** The stacks of every environment in `environments/`. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import util from "node:util";
 import { App } from "cdktf";
 import type { Environment } from "./config/environment";
 import {
@@ -9,6 +10,10 @@ import {
   readEnvironments,
 } from "./config/read-environments";
 import { addStacks } from "./stacks/stacks";
+
+// cdktf 0.21 asks util.isArray, of which newer versions of Node.js warn: the
+// first line of each deployment would be an error.
+Object.assign(util, { isArray: Array.isArray });
 
 /** The same as of every command for a wrong configuration. */
 const wrongConfiguration = 2;
