@@ -12,27 +12,38 @@ import { readSettings } from "../../worker/settings/settings";
 import { startFakePostgres } from "../support/fake-postgres";
 import { startLoopbackServer } from "../support/loopback-server";
 
-test.each<[string, (socket: Socket) => void, string]>([
-  ["says nothing", () => undefined, "does not answer: check DB_HOST"],
-  ["hangs up", (socket) => socket.end(), "closed the connection"],
-  ["resets", (socket) => socket.resetAndDestroy(), "closed the connection"],
-])("a server that %s can be tried again", async (_what, answer, words) => {
-  await using server = await startLoopbackServer(answer);
-  const { source } = readSettings({
-    DB_HOST: "127.0.0.1",
-    DB_PORT: String(server.port),
-    DB_NAME: "shop",
-    DB_USER: "app",
-    DB_PASSWORD: "hush",
-  });
-  const config = await connectionConfig(source, { applicationName: "test" });
-  const failure = await connect(source, {
-    ...config,
-    connectionTimeoutMillis: 200,
-  }).catch((error: unknown) => error);
-  expect(failure).toBeInstanceOf(UnreachableError);
-  expect((failure as Error).message).toContain(words);
-});
+/** Of what is over at once, but not on a busy machine. */
+const PATIENCE_MS = 60_000;
+
+test.each<[string, (socket: Socket) => void, string, number]>([
+  ["says nothing", () => undefined, "does not answer: check DB_HOST", 200],
+  ["hangs up", (socket) => socket.end(), "closed the connection", PATIENCE_MS],
+  [
+    "resets",
+    (socket) => socket.resetAndDestroy(),
+    "closed the connection",
+    PATIENCE_MS,
+  ],
+])(
+  "a server that %s can be tried again",
+  async (_what, answer, words, patienceMs) => {
+    await using server = await startLoopbackServer(answer);
+    const { source } = readSettings({
+      DB_HOST: "127.0.0.1",
+      DB_PORT: String(server.port),
+      DB_NAME: "shop",
+      DB_USER: "app",
+      DB_PASSWORD: "hush",
+    });
+    const config = await connectionConfig(source, { applicationName: "test" });
+    const failure = await connect(source, {
+      ...config,
+      connectionTimeoutMillis: patienceMs,
+    }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UnreachableError);
+    expect((failure as Error).message).toContain(words);
+  },
+);
 
 test("a connection that is refused is let go, also when the server holds on to it", async () => {
   const sockets: Socket[] = [];
